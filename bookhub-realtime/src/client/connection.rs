@@ -1,0 +1,342 @@
+//! The task behind a client: connect, say hello, pass on what comes, and begin again when the
+//! connection is lost.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use http::{HeaderValue, Request, header};
+use rustls_platform_verifier::BuilderVerifierExt as _;
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+use tokio::{
+    net::TcpStream,
+    sync::mpsc,
+    time::{Instant, sleep, timeout},
+};
+use tokio_tungstenite::{
+    Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
+    tungstenite::{self, Message, client::IntoClientRequest as _, protocol::WebSocketConfig},
+};
+
+use super::{
+    ClientBuilder, Notice, Step,
+    backoff::Backoff,
+    message::{ServerControl, ServerMessage},
+};
+use crate::{position::EventId, protocol::SUBPROTOCOL};
+
+/// How long a server may take to accept a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the first words of a server may take.
+const WELCOME_TIMEOUT: Duration = Duration::from_secs(15);
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Why a connection is over.
+enum Over {
+    /// Lost: try again, after this delay if the server named one.
+    Lost {
+        reason: String,
+        retry_after: Option<Duration>,
+    },
+    /// Trying again cannot help.
+    Final { code: Option<u16>, reason: String },
+    /// The application has dropped the client.
+    Unwanted,
+}
+
+impl Over {
+    fn lost(reason: impl Into<String>) -> Self {
+        Self::Lost {
+            reason: reason.into(),
+            retry_after: None,
+        }
+    }
+}
+
+/// Runs until the application drops the client or trying again cannot help.
+pub(super) async fn run(settings: ClientBuilder, notices: mpsc::Sender<Step>) {
+    let mut connection = Connection {
+        position: settings.resume_from.clone(),
+        settings,
+        notices,
+        token: None,
+        was_connected: false,
+    };
+    let mut backoff = Backoff::new();
+    loop {
+        let begun = Instant::now();
+        let over = connection.live_once().await;
+        backoff.stood(begun.elapsed());
+        let (reason, retry_in) = match over {
+            Over::Unwanted => return,
+            Over::Final { code, reason } => {
+                let _ = connection.tell(Notice::Closed { code, reason }).await;
+                return;
+            }
+            Over::Lost {
+                reason,
+                retry_after,
+            } => (reason, retry_after.unwrap_or_else(|| backoff.next())),
+        };
+        if connection
+            .tell(Notice::Disconnected { reason, retry_in })
+            .await
+            .is_err()
+        {
+            return;
+        }
+        sleep(retry_in).await;
+    }
+}
+
+struct Connection {
+    settings: ClientBuilder,
+    notices: mpsc::Sender<Step>,
+    /// Up to where everything has been passed on.
+    position: Option<EventId>,
+    token: Option<String>,
+    was_connected: bool,
+}
+
+impl Connection {
+    /// One connection from its handshake to its end.
+    async fn live_once(&mut self) -> Over {
+        let mut socket = match self.connect().await {
+            Ok(socket) => socket,
+            Err(over) => return over,
+        };
+        let over = self.follow(&mut socket).await;
+        // The server learns that nobody listens; it knows what to do without an answer.
+        let _ = timeout(Duration::from_secs(1), socket.close(None)).await;
+        over
+    }
+
+    async fn connect(&self) -> Result<Socket, Over> {
+        let request = self.request()?;
+        let tls = tls().map_err(|error| Over::Final {
+            code: None,
+            reason: format!("TLS cannot be set up: {error}"),
+        })?;
+        let config = WebSocketConfig::default().read_buffer_size(4096);
+        let connecting = connect_async_tls_with_config(request, Some(config), true, Some(tls));
+        match timeout(CONNECT_TIMEOUT, connecting).await {
+            Err(_) => Err(Over::lost("the server does not answer")),
+            Ok(Ok((socket, _))) => Ok(socket),
+            Ok(Err(error)) => Err(self.judge(&error)),
+        }
+    }
+
+    fn request(&self) -> Result<Request<()>, Over> {
+        let bad = |error: &dyn std::fmt::Display| Over::Final {
+            code: None,
+            reason: format!("cannot connect to {}: {error}", self.settings.url),
+        };
+        let mut request = self
+            .settings
+            .url
+            .as_str()
+            .into_client_request()
+            .map_err(|error| bad(&error))?;
+        let headers = request.headers_mut();
+        headers.insert(
+            header::SEC_WEBSOCKET_PROTOCOL,
+            HeaderValue::from_static(SUBPROTOCOL),
+        );
+        if let Some(token) = &self.settings.bearer {
+            let value = format!("Bearer {}", token.expose_secret());
+            let mut value = HeaderValue::try_from(value).map_err(|error| bad(&error))?;
+            value.set_sensitive(true);
+            headers.insert(header::AUTHORIZATION, value);
+        }
+        Ok(request)
+    }
+
+    /// A server that answers with a refusal at the first try will not think otherwise at the next.
+    fn judge(&self, error: &tungstenite::Error) -> Over {
+        match error {
+            tungstenite::Error::Http(response)
+                if !self.was_connected && response.status().is_client_error() =>
+            {
+                let status = response.status();
+                let reason = format!("{} answered {status}", self.settings.url);
+                Over::Final {
+                    code: Some(status.as_u16()),
+                    reason,
+                }
+            }
+            tungstenite::Error::Url(error) => Over::Final {
+                code: None,
+                reason: format!("{}: {error}", self.settings.url),
+            },
+            error => Over::lost(error.to_string()),
+        }
+    }
+
+    fn hello(&self) -> String {
+        let mut hello = json!({ "type": "hello" });
+        if let Some(topics) = &self.settings.topics {
+            hello["topics"] = json!(topics);
+        }
+        if self.token.is_some() || self.position.is_some() {
+            let mut resume = json!({});
+            if let Some(token) = &self.token {
+                resume["token"] = json!(token);
+            }
+            if let Some(position) = &self.position {
+                resume["last_id"] = json!(position);
+            }
+            hello["resume"] = resume;
+        }
+        hello.to_string()
+    }
+
+    /// Passes on what comes until the connection is over.
+    async fn follow(&mut self, socket: &mut Socket) -> Over {
+        if let Err(error) = socket.send(Message::text(self.hello())).await {
+            return Over::lost(error.to_string());
+        }
+        let mut patience = WELCOME_TIMEOUT;
+        let mut retry_after = None;
+        let mut complaint = None;
+        let mut recovered = None;
+        loop {
+            let text = match timeout(patience, socket.next()).await {
+                Err(_) => return Over::lost("the server has gone silent"),
+                Ok(None) => {
+                    return Over::Lost {
+                        reason: "closed".to_owned(),
+                        retry_after,
+                    };
+                }
+                Ok(Some(Err(error))) => {
+                    return Over::Lost {
+                        reason: error.to_string(),
+                        retry_after,
+                    };
+                }
+                Ok(Some(Ok(Message::Text(text)))) => text,
+                Ok(Some(Ok(Message::Close(frame)))) => {
+                    return closed(frame.as_ref(), complaint, retry_after);
+                }
+                Ok(Some(Ok(_))) => continue,
+            };
+            let told = match ServerMessage::parse(&text) {
+                ServerMessage::Event(event) => self.pass_on(event).await,
+                ServerMessage::Control(control) => match control {
+                    ServerControl::Welcome {
+                        token,
+                        position,
+                        recovered: yes,
+                        heartbeat,
+                    } => {
+                        self.token = Some(token);
+                        self.was_connected = true;
+                        patience = Duration::from_millis(heartbeat) * 2 + Duration::from_secs(5);
+                        recovered = Some(yes);
+                        // Of a resume it says nothing new, and a resync says it itself.
+                        if self.position.is_none() {
+                            self.seen(position).await
+                        } else {
+                            Ok(())
+                        }
+                    }
+                    ServerControl::Subscribed { token, denied } => {
+                        self.token = Some(token);
+                        match recovered.take() {
+                            Some(recovered) => {
+                                self.tell(Notice::Connected { recovered, denied }).await
+                            }
+                            None => Ok(()),
+                        }
+                    }
+                    ServerControl::Ping { position } | ServerControl::Pong { position } => {
+                        self.seen(position).await
+                    }
+                    ServerControl::Token { token } => {
+                        self.token = Some(token);
+                        Ok(())
+                    }
+                    ServerControl::Resync { reason, position } => {
+                        self.position = Some(position.clone());
+                        self.tell(Notice::Resync { reason, position }).await
+                    }
+                    ServerControl::Error { message } => {
+                        complaint = Some(message);
+                        Ok(())
+                    }
+                    ServerControl::Draining { retry_after_ms } => {
+                        retry_after = Some(Duration::from_millis(retry_after_ms));
+                        Ok(())
+                    }
+                },
+                ServerMessage::Unknown => Ok(()),
+            };
+            if told.is_err() {
+                return Over::Unwanted;
+            }
+        }
+    }
+
+    async fn pass_on(&mut self, event: super::Event) -> Result<(), ()> {
+        if self.position.as_ref().is_some_and(|seen| event.id <= *seen) {
+            return Ok(());
+        }
+        self.position = Some(event.id.clone());
+        self.tell(Notice::Event(event)).await
+    }
+
+    /// The server says up to where everything was sent. That never means to go back.
+    async fn seen(&mut self, position: EventId) -> Result<(), ()> {
+        if self.position.as_ref().is_some_and(|seen| position <= *seen) {
+            return Ok(());
+        }
+        self.position = Some(position);
+        self.step(None).await
+    }
+
+    async fn tell(&self, notice: Notice) -> Result<(), ()> {
+        self.step(Some(notice)).await
+    }
+
+    async fn step(&self, notice: Option<Notice>) -> Result<(), ()> {
+        let step = Step {
+            notice,
+            position: self.position.clone(),
+        };
+        self.notices.send(step).await.map_err(|_| ())
+    }
+}
+
+/// What a close frame means for the next try.
+fn closed(
+    frame: Option<&tungstenite::protocol::CloseFrame>,
+    complaint: Option<String>,
+    retry_after: Option<Duration>,
+) -> Over {
+    let code = frame.map(|frame| u16::from(frame.code));
+    let said = frame
+        .map(|frame| frame.reason.to_string())
+        .filter(|reason| !reason.is_empty());
+    let reason = complaint
+        .or(said)
+        .unwrap_or_else(|| "closed by the server".to_owned());
+    match code {
+        Some(1008 | 1009 | 4401 | 4409) => Over::Final { code, reason },
+        _ => Over::Lost {
+            reason,
+            retry_after,
+        },
+    }
+}
+
+/// TLS as the platform trusts it. The provider is named, since a program may have several.
+fn tls() -> Result<Connector, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_platform_verifier()?
+        .with_no_client_auth();
+    Ok(Connector::Rustls(Arc::new(config)))
+}

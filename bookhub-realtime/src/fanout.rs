@@ -1,0 +1,144 @@
+//! The writers: each goes over its sockets when something was published, copies the new entries
+//! once, and writes them to every socket that stands where they begin.
+
+use std::sync::{
+    Arc, Mutex, OnceLock, PoisonError, Weak,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use tokio::{
+    sync::Notify,
+    task::{self, JoinHandle},
+};
+
+use crate::{hub::Shared, lane::Lane, log::Batch};
+
+/// How many bytes of the log a writer copies at a time.
+const BATCH: usize = 64 * 1024;
+
+/// After how many sockets a writer lets other tasks run.
+const TURN: usize = 64;
+
+/// All writers of a hub.
+pub(crate) struct FanOut {
+    writers: Vec<Arc<Writer>>,
+    next: AtomicUsize,
+    tasks: OnceLock<Vec<JoinHandle<()>>>,
+}
+
+#[derive(Default)]
+struct Writer {
+    woken: Notify,
+    joining: Mutex<Vec<Arc<Lane>>>,
+    /// Connections of this writer that have ended since it last looked.
+    gone: AtomicUsize,
+}
+
+/// A connection's membership: it leaves when this is dropped.
+pub(crate) struct Member(Arc<Writer>);
+
+impl FanOut {
+    pub(crate) fn new(writers: usize) -> Self {
+        Self {
+            writers: (0..writers.max(1)).map(|_| Arc::default()).collect(),
+            next: AtomicUsize::new(0),
+            tasks: OnceLock::new(),
+        }
+    }
+
+    /// Gives the connection to a writer.
+    pub(crate) fn join(&self, shared: &Arc<Shared>, lane: Arc<Lane>) -> Member {
+        self.tasks.get_or_init(|| {
+            let start = |writer: &Arc<Writer>| {
+                let batch = Batch::at_end_of(&shared.log());
+                let run = Arc::clone(writer).run(Arc::downgrade(shared), batch);
+                // A writer's turns are bounded by TURN, not by tokio's budget: that would let
+                // writes fail for sockets that are ready.
+                tokio::spawn(task::coop::unconstrained(run))
+            };
+            self.writers.iter().map(start).collect()
+        });
+        let writer = &self.writers[self.next.fetch_add(1, Ordering::Relaxed) % self.writers.len()];
+        writer
+            .joining
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(lane);
+        writer.woken.notify_one();
+        Member(Arc::clone(writer))
+    }
+
+    /// Tells the writers that the log has grown.
+    pub(crate) fn wake(&self) {
+        self.writers
+            .iter()
+            .for_each(|writer| writer.woken.notify_one());
+    }
+}
+
+impl Drop for FanOut {
+    fn drop(&mut self) {
+        self.tasks
+            .get()
+            .into_iter()
+            .flatten()
+            .for_each(JoinHandle::abort);
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.0.gone.fetch_add(1, Ordering::Relaxed);
+        self.0.woken.notify_one();
+    }
+}
+
+impl Writer {
+    async fn run(self: Arc<Self>, shared: Weak<Shared>, mut batch: Batch) {
+        let mut lanes: Vec<Arc<Lane>> = Vec::new();
+        loop {
+            self.woken.notified().await;
+            let Some(shared) = shared.upgrade() else {
+                return;
+            };
+            loop {
+                // Whoever joins before the batch is taken stands at its start or finds what it
+                // lacks in the log; who joins later stands behind it.
+                lanes.append(&mut self.joining.lock().unwrap_or_else(PoisonError::into_inner));
+                shared.log().next_batch(&mut batch, BATCH);
+                if batch.is_empty() {
+                    break;
+                }
+                write_to_all(&mut lanes, &batch, &shared).await;
+            }
+            self.forget_the_gone(&mut lanes);
+        }
+    }
+
+    fn forget_the_gone(&self, lanes: &mut Vec<Arc<Lane>>) {
+        let gone = self.gone.load(Ordering::Relaxed);
+        if gone > 0 && gone * 8 >= lanes.len() {
+            self.gone.fetch_sub(gone, Ordering::Relaxed);
+            lanes.retain(|lane| !lane.is_gone());
+            if lanes.capacity() > 4 * (lanes.len() + 16) {
+                lanes.shrink_to(2 * lanes.len());
+            }
+        }
+    }
+}
+
+async fn write_to_all(lanes: &mut Vec<Arc<Lane>>, batch: &Batch, shared: &Shared) {
+    let mut index = 0;
+    let mut turn = 0;
+    while index < lanes.len() {
+        if lanes[index].offer(batch, shared.log_lock()) {
+            index += 1;
+        } else {
+            drop(lanes.swap_remove(index));
+        }
+        turn += 1;
+        if turn % TURN == 0 {
+            task::yield_now().await;
+        }
+    }
+}

@@ -1,0 +1,498 @@
+//! One client from its opening to its end: the protocol over a lane, whatever the transport below.
+//!
+//! A session sleeps unless its client speaks, its socket stalls or a timer runs out: events reach
+//! the socket past it.
+
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use http::request;
+use tokio::{
+    select,
+    time::{Instant, sleep_until, timeout},
+};
+
+use crate::{
+    auth::{AuthError, Credential, Identity},
+    fanout::Member,
+    hub::{Seat, Shared},
+    lane::{Ending, Io, Lane, Signal, State},
+    protocol::{ClientMessage, CloseCode, Control, Hello, millis, timestamp},
+    resume::{self, Start},
+    token::Claims,
+    topic::{Filter, TopicPattern},
+    transport::websocket::{Inbound, Incoming},
+};
+
+/// How long a closing connection may take for its last bytes and the peer's answer.
+const CLOSE_GRACE: Duration = Duration::from_secs(2);
+
+/// How a connection begins.
+pub(crate) struct Opening {
+    /// The request that opened it.
+    pub(crate) parts: Option<Box<request::Parts>>,
+    /// Whether the client has said that it will send a `hello`.
+    pub(crate) awaits_hello: bool,
+    /// Bytes that came with the handshake.
+    pub(crate) received: Vec<u8>,
+}
+
+/// Serves one connection to its end.
+pub(crate) async fn run(shared: Arc<Shared>, seat: Seat, io: Box<dyn Io>, mut opening: Opening) {
+    let now = Instant::now();
+    let mut session = Session {
+        lane: Lane::new(io),
+        inbound: Inbound::new(shared.config.max_message),
+        id: String::new(),
+        heard_at: now,
+        next_beat: now + spread(shared.config.heartbeat),
+        token_due: now + shared.tokens.lifetime() / 2,
+        opened: false,
+        member: None,
+        _seat: seat,
+        shared,
+    };
+    session.inbound.feed(std::mem::take(&mut opening.received));
+    let ended = match session.open(opening).await {
+        Ok(()) => session.serve().await,
+        Err(ended) => Err(ended),
+    };
+    match ended {
+        Ok(()) | Err(Ended::Lost) => {}
+        Err(Ended::ByPeer) => {
+            session.lane.lock().finish();
+            session.say_goodbye().await;
+        }
+        Err(Ended::ByHub(ending)) => {
+            tracing::debug!(connection = %session.id, code = u16::from(ending.code), "closing");
+            session.lane.lock().close(&ending);
+            session.say_goodbye().await;
+        }
+    }
+}
+
+struct Session {
+    shared: Arc<Shared>,
+    lane: Arc<Lane>,
+    inbound: Inbound,
+    id: String,
+    heard_at: Instant,
+    next_beat: Instant,
+    token_due: Instant,
+    opened: bool,
+    member: Option<Member>,
+    _seat: Seat,
+}
+
+/// Why a session is over.
+enum Ended {
+    /// The peer is gone without a word.
+    Lost,
+    /// The peer has closed; the answer is still to be written.
+    ByPeer,
+    ByHub(Ending),
+}
+
+impl From<CloseCode> for Ended {
+    fn from(code: CloseCode) -> Self {
+        let reason = match code {
+            CloseCode::NotUtf8 => "text must be UTF-8",
+            CloseCode::TooBig => "the message is too big",
+            CloseCode::HeartbeatLost => "nothing was heard for too long",
+            _ => "against RFC 6455",
+        };
+        Self::ByHub(Ending {
+            code,
+            reason,
+            last_words: None,
+        })
+    }
+}
+
+impl From<AuthError> for Ended {
+    fn from(error: AuthError) -> Self {
+        Self::ByHub(Ending::unauthorized(&error.to_string()))
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.lane.lock().hang_up();
+        if self.opened {
+            self.shared.unregister(&self.id, &self.lane);
+        }
+        self.member = None;
+    }
+}
+
+// The opening.
+impl Session {
+    /// From the handshake to the welcome.
+    async fn open(&mut self, opening: Opening) -> Result<(), Ended> {
+        let authorizer = Arc::clone(&self.shared.config.authorizer);
+        let mut identity = match &opening.parts {
+            Some(parts) => authorizer.authenticate(Credential::Request(parts)).await?,
+            None => Identity::guest(),
+        };
+        drop(opening.parts);
+        let mut hello = Hello::default();
+        if opening.awaits_hello {
+            let wait = self.shared.config.hello_timeout;
+            hello = timeout(wait, self.hello())
+                .await
+                .map_err(|_| Ended::from(CloseCode::HeartbeatLost))??;
+        }
+        if let Some(token) = &hello.auth {
+            identity = authorizer.authenticate(Credential::Token(token)).await?;
+        }
+        self.welcome(hello, identity, opening.awaits_hello).await
+    }
+
+    async fn hello(&mut self) -> Result<Hello, Ended> {
+        loop {
+            match self.next_message().await? {
+                ClientMessage::Hello(hello) => return Ok(hello),
+                ClientMessage::Ping {} | ClientMessage::Pong {} => {}
+                _ => self.complain("hello_expected", "The first message must be a hello"),
+            }
+        }
+    }
+
+    async fn next_message(&mut self) -> Result<ClientMessage, Ended> {
+        loop {
+            if let Some(message) = self.received()? {
+                return Ok(message);
+            }
+            let signal = self.signal().await;
+            self.act_on(signal)?;
+        }
+    }
+
+    /// Finds out what the client may follow and from where, and begins.
+    async fn welcome(
+        &mut self,
+        hello: Hello,
+        identity: Identity,
+        said_hello: bool,
+    ) -> Result<(), Ended> {
+        let shared = Arc::clone(&self.shared);
+        let before = resume::Before::read(&shared, &hello, &identity, SystemTime::now());
+        let wanted = hello
+            .topics
+            .or_else(|| before.topics().map(<[TopicPattern]>::to_vec))
+            .unwrap_or_else(|| shared.config.default_topics.clone());
+        self.check_number(wanted.len())?;
+        let (topics, denied) = self.allowed(&identity, wanted);
+        before.wait_for_log(&shared).await;
+
+        self.id = before
+            .connection()
+            .map_or_else(new_connection_id, str::to_owned);
+        shared.register(&self.id, &self.lane);
+        self.opened = true;
+        {
+            let mut state = self.lane.lock();
+            let log = shared.log();
+            state.identity = identity;
+            let start = before.start(&log);
+            let (cursor, position) = match start {
+                Start::Replay { seq, position } => (seq, position),
+                Start::Live | Start::Resync(_) => (log.next_seq(), log.head()),
+            };
+            for topic in topics.iter().cloned() {
+                let from = if before.had(&topic) {
+                    cursor
+                } else {
+                    log.next_seq()
+                };
+                state.filter.add(topic, from);
+            }
+            let position = log.id(position);
+            drop(log);
+            state.go_live(cursor);
+            let token = self.token(&state);
+            state.say(&Control::Welcome {
+                id: &self.id,
+                timestamp: timestamp(SystemTime::now()),
+                message: "Connected: events follow",
+                token: token.clone(),
+                epoch: shared.config.epoch.as_str(),
+                position: position.clone(),
+                recovered: matches!(start, Start::Replay { .. }),
+                heartbeat: millis(shared.config.heartbeat),
+            });
+            if said_hello {
+                let position = position.clone();
+                state.say(&Control::Subscribed {
+                    topics,
+                    denied,
+                    position,
+                    token,
+                });
+            }
+            if let Start::Resync(reason) = start {
+                state.say(&Control::Resync { reason, position });
+            }
+        }
+        self.member = Some(shared.fanout.join(&shared, Arc::clone(&self.lane)));
+        tracing::debug!(connection = %self.id, "connected");
+        Ok(())
+    }
+}
+
+// The life after the welcome.
+impl Session {
+    async fn serve(&mut self) -> Result<(), Ended> {
+        let mut timer = pin!(sleep_until(self.deadline()));
+        loop {
+            while let Some(message) = self.received()? {
+                self.answer(message).await?;
+            }
+            let deadline = self.deadline();
+            if timer.deadline() != deadline {
+                timer.as_mut().reset(deadline);
+            }
+            let signal = select! {
+                biased;
+                signal = self.signal() => Some(signal),
+                () = &mut timer => None,
+            };
+            match signal {
+                Some(signal) => self.act_on(signal)?,
+                None => self.on_time()?,
+            }
+        }
+    }
+
+    fn act_on(&mut self, signal: Signal) -> Result<(), Ended> {
+        match signal {
+            Signal::Received(bytes) => {
+                self.heard_at = Instant::now();
+                self.inbound.feed(bytes);
+                Ok(())
+            }
+            Signal::Stalled => Ok(()),
+            Signal::End(ending) => Err(Ended::ByHub(ending)),
+            Signal::Gone | Signal::Flushed => Err(Ended::Lost),
+        }
+    }
+
+    /// The next whole message of what was received. One that is not understood is answered here.
+    fn received(&mut self) -> Result<Option<ClientMessage>, Ended> {
+        loop {
+            let next = self.inbound.next();
+            let replies = self.inbound.take_replies();
+            if !replies.is_empty() {
+                self.lane.lock().put(&replies);
+            }
+            match next? {
+                None => return Ok(None),
+                Some(Incoming::Close) => return Err(Ended::ByPeer),
+                Some(Incoming::Binary) => {
+                    self.complain("invalid_message", "Messages are JSON text, not binary");
+                }
+                Some(Incoming::Text(text)) => match serde_json::from_str(&text) {
+                    Ok(message) => return Ok(Some(message)),
+                    Err(error) => self.complain("invalid_message", &error.to_string()),
+                },
+            }
+        }
+    }
+
+    async fn answer(&mut self, message: ClientMessage) -> Result<(), Ended> {
+        match message {
+            ClientMessage::Hello(_) => {
+                self.complain(
+                    "hello_too_late",
+                    "A hello is the first message, and only once",
+                );
+            }
+            ClientMessage::Subscribe { topics } => self.subscribe(topics)?,
+            ClientMessage::Unsubscribe { topics } => {
+                let mut state = self.lane.lock();
+                topics.iter().for_each(|topic| state.filter.remove(topic));
+                self.confirm(&mut state, Vec::new());
+            }
+            ClientMessage::Auth { token } => self.authenticate(&token).await?,
+            ClientMessage::Ping {} => {
+                let mut state = self.lane.lock();
+                let position = state.position(&self.shared.log());
+                state.say(&Control::Pong { position });
+            }
+            ClientMessage::Pong {} => {}
+        }
+        Ok(())
+    }
+
+    fn subscribe(&self, wanted: Vec<TopicPattern>) -> Result<(), Ended> {
+        let mut state = self.lane.lock();
+        let new = wanted
+            .into_iter()
+            .filter(|topic| !state.filter.has(topic))
+            .collect::<Vec<_>>();
+        self.check_number(state.filter.len() + new.len())?;
+        let (topics, denied) = self.allowed(&state.identity, new);
+        let from = self.shared.log().next_seq();
+        topics
+            .into_iter()
+            .for_each(|topic| state.filter.add(topic, from));
+        self.confirm(&mut state, denied);
+        Ok(())
+    }
+
+    /// A fresh credential: what the client may no longer follow, it follows no longer.
+    async fn authenticate(&self, token: &str) -> Result<(), Ended> {
+        let authorizer = &self.shared.config.authorizer;
+        let identity = authorizer.authenticate(Credential::Token(token)).await?;
+        let mut state = self.lane.lock();
+        let followed: Vec<TopicPattern> = state.filter.patterns().cloned().collect();
+        let (_, denied) = self.allowed(&identity, followed);
+        denied.iter().for_each(|topic| state.filter.remove(topic));
+        state.identity = identity;
+        self.confirm(&mut state, denied);
+        Ok(())
+    }
+
+    fn confirm(&self, state: &mut State, denied: Vec<TopicPattern>) {
+        let topics = Claims::topics_of(&state.filter);
+        let position = state.position(&self.shared.log());
+        let token = self.token(state);
+        state.say(&Control::Subscribed {
+            topics,
+            denied,
+            position,
+            token,
+        });
+    }
+
+    /// When to look at the clock again.
+    fn deadline(&self) -> Instant {
+        let config = &self.shared.config;
+        let silence = self.heard_at + config.heartbeat + config.heartbeat_timeout;
+        let mut first = self.next_beat.min(silence).min(self.token_due);
+        let state = self.lane.lock();
+        if let Some(since) = state.stalled_since() {
+            first = first.min(since + config.write_timeout);
+        }
+        if let Some(ends) = state.identity.expires_at() {
+            let left = ends.duration_since(SystemTime::now()).unwrap_or_default();
+            first = first.min(Instant::now() + left);
+        }
+        first
+    }
+
+    fn on_time(&mut self) -> Result<(), Ended> {
+        let (now, config) = (Instant::now(), &self.shared.config);
+        let mut state = self.lane.lock();
+        if state
+            .identity
+            .expires_at()
+            .is_some_and(|ends| ends <= SystemTime::now())
+        {
+            return Err(Ended::ByHub(Ending::unauthorized(
+                "the credential has expired",
+            )));
+        }
+        if state
+            .stalled_since()
+            .is_some_and(|since| now >= since + config.write_timeout)
+            || now >= self.heard_at + config.heartbeat + config.heartbeat_timeout
+        {
+            return Err(CloseCode::HeartbeatLost.into());
+        }
+        if now >= self.token_due {
+            self.token_due = now + self.shared.tokens.lifetime() / 2;
+            let token = self.token(&state);
+            state.say(&Control::Token { token });
+        }
+        if now >= self.next_beat {
+            self.next_beat = now + config.heartbeat;
+            state.beat(self.shared.log_lock());
+        }
+        Ok(())
+    }
+}
+
+// What both need.
+impl Session {
+    fn complain(&self, code: &'static str, message: &str) {
+        self.lane.lock().say(&Control::Error { code, message });
+    }
+
+    fn check_number(&self, topics: usize) -> Result<(), Ended> {
+        if topics <= self.shared.config.max_topics {
+            return Ok(());
+        }
+        let message = format!(
+            "At most {} topics for one connection",
+            self.shared.config.max_topics
+        );
+        let words = Control::Error {
+            code: "too_many_topics",
+            message: &message,
+        }
+        .to_json();
+        Err(Ended::ByHub(Ending {
+            code: CloseCode::TooMany,
+            reason: "too many topics",
+            last_words: Some(words),
+        }))
+    }
+
+    /// The topics that this client may follow, and those that it may not.
+    fn allowed(
+        &self,
+        identity: &Identity,
+        wanted: Vec<TopicPattern>,
+    ) -> (Vec<TopicPattern>, Vec<TopicPattern>) {
+        let mut filter = Filter::default();
+        wanted.into_iter().for_each(|topic| filter.add(topic, 0));
+        let authorizer = &self.shared.config.authorizer;
+        Claims::topics_of(&filter)
+            .into_iter()
+            .partition(|topic| authorizer.may_follow(identity, topic))
+    }
+
+    fn token(&self, state: &State) -> String {
+        let tokens = &self.shared.tokens;
+        tokens.sign(&Claims {
+            connection: self.id.clone(),
+            subject: state.identity.subject().map(str::to_owned),
+            topics: Claims::topics_of(&state.filter),
+            position: state.position(&self.shared.log()),
+            expires_at: tokens.expiry(SystemTime::now()),
+        })
+    }
+
+    /// Writes what is left and the close frame, and gives the peer a moment to answer, so that the
+    /// last bytes are not lost to a reset.
+    async fn say_goodbye(&mut self) {
+        let goodbye = async {
+            while !matches!(self.signal().await, Signal::Flushed | Signal::Gone) {}
+            self.lane.lock().shut_down();
+            while matches!(self.signal().await, Signal::Received(_)) {}
+        };
+        let _ = timeout(CLOSE_GRACE, goodbye).await;
+    }
+
+    async fn signal(&self) -> Signal {
+        poll_fn(|cx| self.lane.poll_signal(self.shared.log_lock(), cx)).await
+    }
+}
+
+/// A random part of the interval, so that the heartbeats of clients that came together do not.
+fn spread(interval: Duration) -> Duration {
+    interval.mul_f64(rand::random_range(0.5..=1.0))
+}
+
+fn new_connection_id() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

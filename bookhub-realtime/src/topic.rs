@@ -1,0 +1,220 @@
+//! What events are about: [`Topic`] names, the [`TopicPattern`]s that clients follow, and the
+//! [`Filter`] of one connection. Pure values; who may follow what is `auth.rs`.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use serde::{Deserialize, Serialize, de, ser};
+
+/// The longest name of a topic or pattern, in bytes.
+const MAX_LEN: usize = 128;
+
+/// The name of a topic: parts of ASCII letters, digits, `_`, `-` and `:`, joined by `.`; at most
+/// 128 bytes.
+///
+/// Cloning is cheap: make a topic once and publish to it often.
+///
+/// ```
+/// use bookhub_realtime::Topic;
+///
+/// let topic: Topic = "orders.42".parse()?;
+/// assert_eq!(topic.as_str(), "orders.42");
+/// assert!("orders.*".parse::<Topic>().is_err(), "a pattern is no topic");
+/// # Ok::<(), bookhub_realtime::ParseTopicError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Topic(Arc<str>);
+
+/// What a client follows: a topic, or a pattern in which `*` stands for exactly one part.
+///
+/// ```
+/// use bookhub_realtime::{Topic, TopicPattern};
+///
+/// let pattern: TopicPattern = "orders.*".parse()?;
+/// assert!(pattern.matches(&"orders.42".parse()?));
+/// assert!(!pattern.matches(&"orders".parse()?));
+/// assert!(!pattern.matches(&"orders.42.items".parse()?));
+/// # Ok::<(), bookhub_realtime::ParseTopicError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TopicPattern {
+    text: Arc<str>,
+    wild: bool,
+}
+
+/// A text that names no topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "not a topic: expected parts of letters, digits, '_', '-' or ':' joined by '.', at most 128 bytes"
+)]
+pub struct ParseTopicError;
+
+impl Topic {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TopicPattern {
+    /// The pattern as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it has a `*`, and so stands for many topics.
+    #[must_use]
+    pub const fn is_wild(&self) -> bool {
+        self.wild
+    }
+
+    /// Whether events of `topic` are among those the pattern stands for.
+    #[must_use]
+    pub fn matches(&self, topic: &Topic) -> bool {
+        if !self.wild {
+            return *self.text == *topic.0;
+        }
+        let mut parts = topic.0.split('.');
+        let fits = self.text.split('.').all(|wanted| {
+            parts
+                .next()
+                .is_some_and(|part| wanted == "*" || wanted == part)
+        });
+        fits && parts.next().is_none()
+    }
+}
+
+fn is_name(part: &str) -> bool {
+    !part.is_empty()
+        && part
+            .bytes()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-' | b':'))
+}
+
+impl FromStr for Topic {
+    type Err = ParseTopicError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fits = text.len() <= MAX_LEN && text.split('.').all(is_name);
+        fits.then(|| Self(text.into())).ok_or(ParseTopicError)
+    }
+}
+
+impl FromStr for TopicPattern {
+    type Err = ParseTopicError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fits =
+            text.len() <= MAX_LEN && text.split('.').all(|part| part == "*" || is_name(part));
+        fits.then(|| Self {
+            text: text.into(),
+            wild: text.contains('*'),
+        })
+        .ok_or(ParseTopicError)
+    }
+}
+
+impl From<Topic> for TopicPattern {
+    fn from(topic: Topic) -> Self {
+        Self {
+            text: topic.0,
+            wild: false,
+        }
+    }
+}
+
+impl fmt::Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for TopicPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Serialize for TopicPattern {
+    fn serialize<S: ser::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
+impl<'de> Deserialize<'de> for TopicPattern {
+    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
+    }
+}
+
+/// What one connection wants of the log: patterns, each from a place in the log on.
+#[derive(Debug, Default)]
+pub(crate) struct Filter {
+    wanted: Vec<(TopicPattern, u64)>,
+}
+
+impl Filter {
+    /// Wants `pattern` from the entry with sequence number `from` on. A pattern that is followed
+    /// already keeps its earlier start.
+    pub(crate) fn add(&mut self, pattern: TopicPattern, from: u64) {
+        if !self.has(&pattern) {
+            self.wanted.push((pattern, from));
+        }
+    }
+
+    pub(crate) fn remove(&mut self, pattern: &TopicPattern) {
+        self.wanted.retain(|(known, _)| known != pattern);
+    }
+
+    pub(crate) fn has(&self, pattern: &TopicPattern) -> bool {
+        self.wanted.iter().any(|(known, _)| known == pattern)
+    }
+
+    pub(crate) fn patterns(&self) -> impl Iterator<Item = &TopicPattern> {
+        self.wanted.iter().map(|(pattern, _)| pattern)
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.wanted.len()
+    }
+
+    /// Whether the entry `seq` of `topic` is wanted.
+    pub(crate) fn wants(&self, topic: &Topic, seq: u64) -> bool {
+        self.wanted
+            .iter()
+            .any(|(pattern, from)| *from <= seq && pattern.matches(topic))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_with_empty_parts_quotes_or_stars_are_no_topics() {
+        for text in ["", ".", "a.", ".a", "a..b", "a b", "a\"b", "*", "a.*", "ä"] {
+            assert!(text.parse::<Topic>().is_err(), "{text}");
+        }
+        assert!("a".repeat(129).parse::<Topic>().is_err());
+        assert!(
+            "a*".parse::<TopicPattern>().is_err(),
+            "a star is a whole part"
+        );
+    }
+
+    #[test]
+    fn a_topic_is_wanted_from_its_start_on() {
+        let mut filter = Filter::default();
+        let topic: Topic = "orders.7".parse().unwrap();
+        filter.add("orders.*".parse().unwrap(), 10);
+        assert!(!filter.wants(&topic, 9));
+        assert!(filter.wants(&topic, 10));
+        filter.add("orders.7".parse().unwrap(), 5);
+        assert!(filter.wants(&topic, 5));
+        filter.remove(&"orders.*".parse().unwrap());
+        assert_eq!(filter.len(), 1);
+    }
+}

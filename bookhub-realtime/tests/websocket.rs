@@ -1,0 +1,266 @@
+//! The hub over real sockets: mounted in axum and in plain hyper, with the crate's own client.
+
+use std::{collections::HashMap, net::SocketAddr, time::Duration};
+
+use bookhub_realtime::{
+    Hub, HubConfig, ResyncReason, Topic,
+    client::{Client, Notice},
+};
+use hyper::server::conn::http1;
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+    time::timeout,
+};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn topic(name: &str) -> Topic {
+    name.parse().unwrap()
+}
+
+fn config() -> HubConfig {
+    HubConfig::new()
+        .default_topics([topic("news").into()])
+        .secret(b"a secret of tests".as_slice())
+}
+
+async fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+/// Serves the hub by axum.
+async fn axum_server(hub: &Hub) -> SocketAddr {
+    let (listener, address) = listen().await;
+    let app: axum::Router = axum::Router::new().route_service("/ws", hub.websocket());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    address
+}
+
+/// Serves the hub by hyper alone.
+async fn hyper_server(hub: &Hub) -> SocketAddr {
+    let (listener, address) = listen().await;
+    let service = hub.websocket();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let service = TowerToHyperService::new(service.clone());
+            let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+            tokio::spawn(served.with_upgrades());
+        }
+    });
+    address
+}
+
+fn client(address: SocketAddr) -> Client {
+    Client::builder(format!("ws://{address}/ws"))
+        .topics([topic("news").into()])
+        .connect()
+}
+
+async fn next(client: &mut Client) -> Notice {
+    timeout(PATIENCE, client.next())
+        .await
+        .expect("something comes")
+        .expect("it goes on")
+}
+
+async fn connected(client: &mut Client) -> bool {
+    loop {
+        if let Notice::Connected { recovered, .. } = next(client).await {
+            return recovered;
+        }
+    }
+}
+
+#[tokio::test]
+async fn axum_and_plain_hyper_serve_the_same_hub() {
+    let hub = Hub::new(config());
+    let mut clients = [
+        client(axum_server(&hub).await),
+        client(hyper_server(&hub).await),
+    ];
+    for client in &mut clients {
+        connected(client).await;
+    }
+    hub.publish(&topic("news"), "headline", &"It works")
+        .unwrap();
+    for client in &mut clients {
+        let Notice::Event(event) = next(client).await else {
+            panic!("no event")
+        };
+        assert_eq!(event.parse::<String>().unwrap(), "It works");
+        assert_eq!(Some(&event.id), client.position());
+    }
+}
+
+/// A way to the server that can be cut.
+async fn cuttable(
+    server: SocketAddr,
+) -> (
+    TcpListener,
+    SocketAddr,
+    impl Fn(TcpStream) -> JoinHandle<()>,
+) {
+    let (listener, address) = listen().await;
+    let pipe = move |mut inbound: TcpStream| {
+        tokio::spawn(async move {
+            let mut outbound = TcpStream::connect(server).await.unwrap();
+            let _ = copy_bidirectional(&mut inbound, &mut outbound).await;
+        })
+    };
+    (listener, address, pipe)
+}
+
+#[tokio::test]
+async fn the_client_goes_on_where_it_was_cut() {
+    let hub = Hub::new(config());
+    let (listener, address, pipe) = cuttable(axum_server(&hub).await).await;
+    let mut client = client(address);
+    let mut seen = 0;
+    for round in 0..5 {
+        let way = pipe(listener.accept().await.unwrap().0);
+        assert_eq!(connected(&mut client).await, round > 0);
+        for _ in 0..50 {
+            hub.publish(&topic("news"), "n", &(seen + hub_ahead(&hub, seen)))
+                .unwrap();
+        }
+        for _ in 0..25 {
+            let Notice::Event(event) = next(&mut client).await else {
+                panic!("cut too early")
+            };
+            assert_eq!(event.parse::<u64>().unwrap(), seen);
+            seen += 1;
+        }
+        way.abort();
+        // What was on its way still comes, and then the news that the way is gone.
+        loop {
+            match next(&mut client).await {
+                Notice::Event(event) => {
+                    assert_eq!(event.parse::<u64>().unwrap(), seen);
+                    seen += 1;
+                }
+                Notice::Disconnected { .. } => break,
+                other => panic!("unexpected: {other:?}"),
+            }
+        }
+    }
+    let _way = pipe(listener.accept().await.unwrap().0);
+    while seen < 250 {
+        if let Notice::Event(event) = next(&mut client).await {
+            assert_eq!(event.parse::<u64>().unwrap(), seen);
+            seen += 1;
+        }
+    }
+}
+
+/// How many events the hub has published beyond those that were seen.
+fn hub_ahead(hub: &Hub, seen: u64) -> u64 {
+    u64::try_from(hub.head().number()).unwrap() - seen
+}
+
+#[tokio::test]
+async fn a_hub_that_began_anew_makes_the_client_fetch_anew() {
+    let first = Hub::new(config());
+    let (listener, address, pipe) = cuttable(axum_server(&first).await).await;
+    let mut client = client(address);
+    let way = pipe(listener.accept().await.unwrap().0);
+    connected(&mut client).await;
+    way.abort();
+    let second = Hub::new(config());
+    let (_, _, pipe) = cuttable(axum_server(&second).await).await;
+    let _way = pipe(listener.accept().await.unwrap().0);
+    assert!(!connected(&mut client).await);
+    let Notice::Resync { reason, position } = next(&mut client).await else {
+        panic!("no resync")
+    };
+    assert_eq!(reason, ResyncReason::EpochChanged);
+    assert_eq!(client.position(), Some(&position));
+    second.publish(&topic("news"), "n", &1).unwrap();
+    assert!(matches!(next(&mut client).await, Notice::Event(_)));
+}
+
+#[tokio::test]
+async fn a_program_that_stored_its_position_goes_on_from_there() {
+    let hub = Hub::new(config());
+    let address = axum_server(&hub).await;
+    let stored = hub.id(hub.publish(&topic("news"), "n", &1).unwrap());
+    hub.publish(&topic("news"), "n", &2).unwrap();
+    let mut client = Client::builder(format!("ws://{address}/ws"))
+        .topics([topic("news").into()])
+        .resume_from(stored)
+        .connect();
+    assert!(connected(&mut client).await);
+    let Notice::Event(event) = next(&mut client).await else {
+        panic!("no event")
+    };
+    assert_eq!(event.data.get(), "2");
+}
+
+#[tokio::test]
+async fn a_client_gives_up_only_where_trying_again_cannot_help() {
+    let hub = Hub::new(config());
+    let address = axum_server(&hub).await;
+    let mut lost = Client::builder(format!("ws://{address}/elsewhere")).connect();
+    assert!(matches!(
+        next(&mut lost).await,
+        Notice::Closed {
+            code: Some(404),
+            ..
+        }
+    ));
+    assert!(lost.next().await.is_none());
+
+    let nobody = listen().await.1;
+    let mut patient = Client::builder(format!("ws://{nobody}/ws")).connect();
+    for _ in 0..3 {
+        let Notice::Disconnected { retry_in, .. } = next(&mut patient).await else {
+            panic!("gave up")
+        };
+        assert!(retry_in <= Duration::from_secs(2));
+    }
+}
+
+#[tokio::test]
+async fn draining_spreads_the_return_of_the_clients() {
+    let hub = Hub::new(config());
+    let address = axum_server(&hub).await;
+    let mut clients: Vec<_> = (0..20).map(|_| client(address)).collect();
+    for client in &mut clients {
+        connected(client).await;
+    }
+    hub.drain(Duration::from_secs(30)).await;
+    let mut waits = HashMap::new();
+    for client in &mut clients {
+        let Notice::Disconnected { retry_in, .. } = next(client).await else {
+            panic!("no end")
+        };
+        *waits.entry(retry_in.as_secs() / 10).or_insert(0) += 1;
+    }
+    assert!(waits.len() > 1, "spread over the window: {waits:?}");
+}
+
+#[tokio::test]
+async fn hundreds_of_clients_over_few_writers_see_the_same() {
+    let hub = Hub::new(config().writers(2));
+    let address = axum_server(&hub).await;
+    let mut clients: Vec<_> = (0..300).map(|_| client(address)).collect();
+    for client in &mut clients {
+        connected(client).await;
+    }
+    for number in 0..100 {
+        hub.publish(&topic("news"), "n", &number).unwrap();
+        hub.publish(&topic("other"), "n", &number).unwrap();
+    }
+    for client in &mut clients {
+        for number in 0..100 {
+            let Notice::Event(event) = next(client).await else {
+                panic!("no event")
+            };
+            assert_eq!(event.parse::<u64>().unwrap(), number);
+        }
+    }
+}
