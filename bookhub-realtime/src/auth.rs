@@ -49,10 +49,7 @@ impl Identity {
     /// The user with this stable id.
     #[must_use]
     pub fn user(subject: impl Into<String>) -> Self {
-        Self {
-            subject: Some(subject.into()),
-            ..Self::default()
-        }
+        Self { subject: Some(subject.into()), ..Self::default() }
     }
 
     /// Names the session of the user, so that [`Hub::revoke`](crate::Hub::revoke) can find it.
@@ -113,9 +110,7 @@ impl AuthError {
     /// A refusal with a sentence for the client.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-        }
+        Self { message: message.into() }
     }
 }
 

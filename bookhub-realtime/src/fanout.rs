@@ -59,30 +59,20 @@ impl FanOut {
             self.writers.iter().map(start).collect()
         });
         let writer = &self.writers[self.next.fetch_add(1, Ordering::Relaxed) % self.writers.len()];
-        writer
-            .joining
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(lane);
+        writer.joining.lock().unwrap_or_else(PoisonError::into_inner).push(lane);
         writer.woken.notify_one();
         Member(Arc::clone(writer))
     }
 
     /// Tells the writers that the log has grown.
     pub(crate) fn wake(&self) {
-        self.writers
-            .iter()
-            .for_each(|writer| writer.woken.notify_one());
+        self.writers.iter().for_each(|writer| writer.woken.notify_one());
     }
 }
 
 impl Drop for FanOut {
     fn drop(&mut self) {
-        self.tasks
-            .get()
-            .into_iter()
-            .flatten()
-            .for_each(JoinHandle::abort);
+        self.tasks.get().into_iter().flatten().for_each(JoinHandle::abort);
     }
 }
 

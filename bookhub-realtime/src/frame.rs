@@ -10,10 +10,7 @@ const PING: u8 = 0x9;
 const MAX_REASON: usize = 123;
 
 /// Appends the header of a text frame with a payload of `len` bytes.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "each arm has checked the range"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "each arm has checked the range")]
 pub(crate) fn put_text_header(out: &mut Vec<u8>, len: usize) {
     out.push(FIN | TEXT);
     match len {
@@ -41,10 +38,7 @@ pub(crate) fn put_ping(out: &mut Vec<u8>) {
 }
 
 /// Appends a close frame; a reason too long for it is cut at a character.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the reason is cut to 123 bytes"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "the reason is cut to 123 bytes")]
 pub(crate) fn put_close(out: &mut Vec<u8>, code: u16, reason: &str) {
     let reason = &reason[..reason.floor_char_boundary(MAX_REASON)];
     out.extend_from_slice(&[FIN | CLOSE, (2 + reason.len()) as u8]);
@@ -61,9 +55,7 @@ mod tests {
     use super::*;
 
     fn read_back(bytes: Vec<u8>) -> Message {
-        WebSocket::from_raw_socket(Cursor::new(bytes), Role::Client, None)
-            .read()
-            .unwrap()
+        WebSocket::from_raw_socket(Cursor::new(bytes), Role::Client, None).read().unwrap()
     }
 
     #[test]
@@ -79,9 +71,7 @@ mod tests {
     fn a_long_reason_is_cut_at_a_character() {
         let mut out = Vec::new();
         put_close(&mut out, 1001, &"ß".repeat(100));
-        let Message::Close(Some(frame)) = read_back(out) else {
-            panic!("no close frame")
-        };
+        let Message::Close(Some(frame)) = read_back(out) else { panic!("no close frame") };
         assert_eq!(u16::from(frame.code), 1001);
         assert_eq!(frame.reason.as_str(), "ß".repeat(61));
     }

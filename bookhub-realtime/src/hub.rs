@@ -113,10 +113,8 @@ impl Hub {
         if config.secrets.is_empty() {
             config = config.secret(rand::random::<[u8; 32]>());
         }
-        let limits = HistoryLimits {
-            events: config.history_events.max(1),
-            bytes: config.history_bytes,
-        };
+        let limits =
+            HistoryLimits { events: config.history_events.max(1), bytes: config.history_bytes };
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let shared = Shared {
             tokens: TokenKeys::new(config.secrets(), config.token_lifetime),
@@ -129,11 +127,7 @@ impl Hub {
             draining: AtomicBool::new(false),
             emptied: Notify::new(),
         };
-        Self {
-            handle: Arc::new(Handle {
-                shared: Arc::new(shared),
-            }),
-        }
+        Self { handle: Arc::new(Handle { shared: Arc::new(shared) }) }
     }
 
     /// Appends an event at the position after the newest one, and answers that position.
@@ -187,9 +181,7 @@ impl Hub {
         data: &(impl Serialize + ?Sized),
     ) -> Result<Position, PublishError> {
         let named = (1..=64).contains(&event.len())
-            && event
-                .bytes()
-                .all(|c| c.is_ascii_alphanumeric() || b"_-.:".contains(&c));
+            && event.bytes().all(|c| c.is_ascii_alphanumeric() || b"_-.:".contains(&c));
         if !named {
             return Err(PublishError::EventName(event.to_owned()));
         }
@@ -197,35 +189,40 @@ impl Hub {
         if data.len() > MAX_DATA {
             return Err(PublishError::TooLarge(data.len()));
         }
-        let draft = Draft {
-            topic,
-            event,
-            data: &data,
-        };
+        let draft = Draft { topic, event, data: &data };
         let shared = &self.handle.shared;
         let position = {
             let mut log = shared.log.write().unwrap_or_else(PoisonError::into_inner);
             let position = position.unwrap_or_else(|| log.head().next());
             log.append(position, draft)
-                .map_err(|head| PublishError::OutOfOrder {
-                    given: position,
-                    head,
-                })?;
+                .map_err(|head| PublishError::OutOfOrder { given: position, head })?;
             position
         };
         shared.announce();
         Ok(position)
     }
 
+    /// Says that no event comes at the positions up to this one: for a log that mirrors one whose
+    /// changes are not all events, so that a client that knows such a position can resume from it.
+    ///
+    /// ```
+    /// use bookhub_realtime::{Hub, HubConfig, Position};
+    ///
+    /// let hub = Hub::new(HubConfig::new());
+    /// hub.advance(Position::new(7));
+    /// assert_eq!(hub.head(), Position::new(7));
+    /// ```
+    pub fn advance(&self, position: Position) {
+        let shared = &self.handle.shared;
+        shared.log.write().unwrap_or_else(PoisonError::into_inner).advance(position);
+        shared.grown.notify_waiters();
+    }
+
     /// Declares everything up to `position` lost: clients that had not seen it get a `resync`. For
     /// a log that mirrors another one and missed a part of it.
     pub fn raise_tail(&self, position: Position) {
         let shared = &self.handle.shared;
-        shared
-            .log
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .raise_tail(position);
+        shared.log.write().unwrap_or_else(PoisonError::into_inner).raise_tail(position);
         shared.announce();
     }
 
@@ -244,10 +241,7 @@ impl Hub {
     /// The id of a position in this hub's log: what a client resumes from.
     #[must_use]
     pub fn id(&self, position: Position) -> EventId {
-        EventId {
-            epoch: self.epoch().clone(),
-            position,
-        }
+        EventId { epoch: self.epoch().clone(), position }
     }
 
     /// The service that takes WebSocket connections; mount it at a path of any hyper or axum
@@ -327,9 +321,7 @@ impl Hub {
 
 impl fmt::Debug for Hub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hub")
-            .field("view", &self.inspect())
-            .finish_non_exhaustive()
+        f.debug_struct("Hub").field("view", &self.inspect()).finish_non_exhaustive()
     }
 }
 
@@ -351,13 +343,7 @@ impl Ending {
         Self {
             code: CloseCode::Unauthorized,
             reason: "unauthorized",
-            last_words: Some(
-                Control::Error {
-                    code: "unauthorized",
-                    message,
-                }
-                .to_json(),
-            ),
+            last_words: Some(Control::Error { code: "unauthorized", message }.to_json()),
         }
     }
 }
@@ -386,10 +372,7 @@ impl Shared {
 
     /// Enters a connection under its id, and ends an older one that goes on as this one.
     pub(crate) fn register(&self, id: &str, lane: &Arc<Lane>) {
-        let older = self
-            .registry()
-            .lanes
-            .insert(id.to_owned(), Arc::clone(lane));
+        let older = self.registry().lanes.insert(id.to_owned(), Arc::clone(lane));
         if let Some(older) = older {
             older.end(Ending {
                 code: CloseCode::Replaced,
@@ -409,11 +392,7 @@ impl Shared {
     /// Removes the connection, unless another one has taken over its id.
     pub(crate) fn unregister(&self, id: &str, lane: &Arc<Lane>) {
         let mut registry = self.registry();
-        if registry
-            .lanes
-            .get(id)
-            .is_some_and(|known| Arc::ptr_eq(known, lane))
-        {
+        if registry.lanes.get(id).is_some_and(|known| Arc::ptr_eq(known, lane)) {
             registry.lanes.remove(id);
         }
     }

@@ -129,10 +129,7 @@ impl Lane {
             return true;
         }
         let waker = state.waker.clone().unwrap_or_else(|| Waker::noop().clone());
-        if state
-            .offer(batch, log, &mut Context::from_waker(&waker))
-            .is_err()
-        {
+        if state.offer(batch, log, &mut Context::from_waker(&waker)).is_err() {
             state.hang_up();
         }
         state.io.is_some()
@@ -146,11 +143,7 @@ impl Lane {
     /// What the session has to act on next. Meanwhile writes what is to be written.
     pub(crate) fn poll_signal(&self, log: &RwLock<Log>, cx: &mut Context<'_>) -> Poll<Signal> {
         let mut state = self.lock();
-        if state
-            .waker
-            .as_ref()
-            .is_none_or(|known| !known.will_wake(cx.waker()))
-        {
+        if state.waker.as_ref().is_none_or(|known| !known.will_wake(cx.waker())) {
             state.waker = Some(cx.waker().clone());
         }
         if let Some(ending) = state.ending.take() {
@@ -269,9 +262,7 @@ impl State {
                 self.told = batch.to;
             } else if self.cursor - self.told > batch.quarter {
                 self.told = batch.to;
-                self.say(&Control::Ping {
-                    position: batch.last.clone(),
-                });
+                self.say(&Control::Ping { position: batch.last.clone() });
             }
         }
         not_waiting(self.poll_drain(cx))
@@ -336,10 +327,7 @@ impl State {
                 self.cursor = log.next_seq();
                 self.told = self.cursor;
                 let position = log.id(log.head());
-                self.say(&Control::Resync {
-                    reason: ResyncReason::TooSlow,
-                    position,
-                });
+                self.say(&Control::Resync { reason: ResyncReason::TooSlow, position });
                 true
             }
             Ok(more) => {

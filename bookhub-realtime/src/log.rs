@@ -116,21 +116,17 @@ impl Log {
 
     /// The id of a position in this log.
     pub(crate) fn id(&self, position: Position) -> EventId {
-        EventId {
-            epoch: self.epoch.clone(),
-            position,
-        }
+        EventId { epoch: self.epoch.clone(), position }
     }
 
     /// The position up to which a reader has seen everything whose next entry is `seq`.
     pub(crate) fn position_before(&self, seq: u64) -> Position {
-        match seq.checked_sub(self.first_seq) {
-            Some(0) | None => self.tail,
-            Some(ahead) => self
-                .entries
-                .get(usize::try_from(ahead - 1).unwrap_or(usize::MAX))
-                .map_or(self.head, |entry| entry.position),
+        if seq >= self.next_seq() {
+            return self.head;
         }
+        let read = seq.checked_sub(self.first_seq + 1);
+        let last = read.and_then(|index| self.entries.get(usize::try_from(index).ok()?));
+        last.map_or(self.tail, |entry| entry.position)
     }
 
     /// Encodes the event once, for all who will ever read it.
@@ -155,24 +151,14 @@ impl Log {
             b"}",
         ];
         let payload = pieces.iter().map(|piece| piece.len()).sum();
-        if self
-            .segments
-            .back()
-            .is_none_or(|open| open.len() + payload > SEGMENT)
-        {
-            self.segments
-                .push_back(Vec::with_capacity(SEGMENT.max(payload + 16)));
+        if self.segments.back().is_none_or(|open| open.len() + payload > SEGMENT) {
+            self.segments.push_back(Vec::with_capacity(SEGMENT.max(payload + 16)));
         }
         let segment = self.first_segment + self.segments.len() as u64 - 1;
-        let open = self
-            .segments
-            .back_mut()
-            .expect("a segment was just made sure of");
+        let open = self.segments.back_mut().expect("a segment was just made sure of");
         let start = open.len();
         frame::put_text_header(open, payload);
-        pieces
-            .iter()
-            .for_each(|piece| open.extend_from_slice(piece));
+        pieces.iter().for_each(|piece| open.extend_from_slice(piece));
         let end = open.len();
 
         let offset = |at: usize| u32::try_from(at).expect("events are limited to 16 MiB");
@@ -190,13 +176,14 @@ impl Log {
         Ok(())
     }
 
+    /// Says that nothing more comes up to `position`.
+    pub(crate) fn advance(&mut self, position: Position) {
+        self.head = self.head.max(position);
+    }
+
     /// Gives up everything before and at `position`: who had not read it gets a resync.
     pub(crate) fn raise_tail(&mut self, position: Position) {
-        while self
-            .entries
-            .front()
-            .is_some_and(|entry| entry.position <= position)
-        {
+        while self.entries.front().is_some_and(|entry| entry.position <= position) {
             self.drop_first();
         }
         self.tail = self.tail.max(position);
@@ -222,10 +209,7 @@ impl Log {
         self.tail = gone.position;
         self.first_seq += 1;
         self.bytes -= gone.cost();
-        let kept = self
-            .entries
-            .front()
-            .map_or(gone.segment, |entry| entry.segment);
+        let kept = self.entries.front().map_or(gone.segment, |entry| entry.segment);
         while self.first_segment < kept {
             self.segments.pop_front();
             self.first_segment += 1;
@@ -239,9 +223,7 @@ impl Log {
         } else if position > self.head {
             Lookup::Ahead
         } else {
-            let read = self
-                .entries
-                .partition_point(|entry| entry.position <= position);
+            let read = self.entries.partition_point(|entry| entry.position <= position);
             Lookup::At(self.first_seq + read as u64)
         }
     }
@@ -256,9 +238,7 @@ impl Log {
         budget: usize,
     ) -> Result<bool, FellOff> {
         let skipped = cursor.checked_sub(self.first_seq).ok_or(FellOff)?;
-        let skipped = usize::try_from(skipped)
-            .unwrap_or(usize::MAX)
-            .min(self.entries.len());
+        let skipped = usize::try_from(skipped).unwrap_or(usize::MAX).min(self.entries.len());
         let mut run = Run::default();
         for entry in self.entries.range(skipped..).take(SCAN) {
             if out.len() + run.len() >= budget {
@@ -292,15 +272,11 @@ impl Log {
                 break;
             }
             let from = batch.bytes.len();
-            batch
-                .bytes
-                .extend_from_slice(self.bytes_of(&Run::of(entry)));
+            batch.bytes.extend_from_slice(self.bytes_of(&Run::of(entry)));
             if !batch.topics.contains(&entry.topic) {
                 batch.topics.push(entry.topic.clone());
             }
-            batch
-                .parts
-                .push((entry.topic.clone(), from..batch.bytes.len()));
+            batch.parts.push((entry.topic.clone(), from..batch.bytes.len()));
             batch.to += 1;
             batch.last.position = entry.position;
         }
@@ -324,11 +300,7 @@ struct Run {
 
 impl Run {
     const fn of(entry: &Entry) -> Self {
-        Self {
-            segment: entry.segment,
-            start: entry.start,
-            end: entry.end,
-        }
+        Self { segment: entry.segment, start: entry.start, end: entry.end }
     }
 
     const fn len(&self) -> usize {
@@ -388,9 +360,7 @@ impl Batch {
 
     /// Whether `filter` wants all of it.
     pub(crate) fn is_wanted_whole(&self, filter: &Filter) -> bool {
-        self.topics
-            .iter()
-            .all(|topic| filter.wants(topic, self.from))
+        self.topics.iter().all(|topic| filter.wants(topic, self.from))
     }
 
     /// Appends to `out` the frames that `filter` wants.

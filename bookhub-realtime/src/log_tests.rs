@@ -2,10 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const LIMITS: HistoryLimits = HistoryLimits {
-    events: 50,
-    bytes: 1 << 20,
-};
+const LIMITS: HistoryLimits = HistoryLimits { events: 50, bytes: 1 << 20 };
 
 fn log(limits: HistoryLimits) -> Log {
     Log::new("e".parse().unwrap(), limits, Position::default())
@@ -16,19 +13,13 @@ fn topic(name: &str) -> Topic {
 }
 
 fn append(log: &mut Log, topic: &Topic, data: &str) {
-    let draft = Draft {
-        topic,
-        event: "e",
-        data: data.as_bytes(),
-    };
+    let draft = Draft { topic, event: "e", data: data.as_bytes() };
     log.append(log.head().next(), draft).unwrap();
 }
 
 fn following(patterns: &[&str]) -> Filter {
     let mut filter = Filter::default();
-    patterns
-        .iter()
-        .for_each(|pattern| filter.add(pattern.parse().unwrap(), 0));
+    patterns.iter().for_each(|pattern| filter.add(pattern.parse().unwrap(), 0));
     filter
 }
 
@@ -53,24 +44,14 @@ fn a_position_that_does_not_rise_is_refused_and_leaves_the_log_alone() {
     let mut log = log(LIMITS);
     let books = topic("books");
     append(&mut log, &books, "1");
-    let again = log.append(
-        Position::new(1),
-        Draft {
-            topic: &books,
-            event: "e",
-            data: b"2",
-        },
-    );
+    let again = log.append(Position::new(1), Draft { topic: &books, event: "e", data: b"2" });
     assert_eq!(again, Err(Position::new(1)));
     assert_eq!(log.len(), 1);
 }
 
 #[test]
 fn a_reader_below_the_tail_falls_off() {
-    let mut log = log(HistoryLimits {
-        events: 3,
-        bytes: 1 << 20,
-    });
+    let mut log = log(HistoryLimits { events: 3, bytes: 1 << 20 });
     let books = topic("books");
     (0..5).for_each(|_| append(&mut log, &books, "0"));
     assert_eq!(log.after(Position::new(1)), Lookup::Expired);
@@ -83,36 +64,19 @@ fn a_reader_below_the_tail_falls_off() {
 
 #[test]
 fn bytes_bound_the_history_too_and_segments_are_given_back() {
-    let mut log = log(HistoryLimits {
-        events: 1_000_000,
-        bytes: 300_000,
-    });
+    let mut log = log(HistoryLimits { events: 1_000_000, bytes: 300_000 });
     let (books, data) = (topic("books"), format!("\"{}\"", "x".repeat(1000)));
     (0..2000).for_each(|_| append(&mut log, &books, &data));
     assert!(log.bytes() <= 300_000);
-    assert!(
-        log.segments.len() <= 300_000 / SEGMENT + 2,
-        "{} segments",
-        log.segments.len()
-    );
+    assert!(log.segments.len() <= 300_000 / SEGMENT + 2, "{} segments", log.segments.len());
 }
 
 #[test]
 fn an_event_larger_than_a_segment_is_kept_and_read() {
-    let mut log = log(HistoryLimits {
-        events: 10,
-        bytes: 1000,
-    });
-    append(
-        &mut log,
-        &topic("books"),
-        &format!("\"{}\"", "x".repeat(200_000)),
-    );
+    let mut log = log(HistoryLimits { events: 10, bytes: 1000 });
+    append(&mut log, &topic("books"), &format!("\"{}\"", "x".repeat(200_000)));
     let mut out = Vec::new();
-    assert_eq!(
-        log.read(&mut 0, &following(&["books"]), &mut out, 1000),
-        Ok(false)
-    );
+    assert_eq!(log.read(&mut 0, &following(&["books"]), &mut out, 1000), Ok(false));
     assert!(out.len() > 200_000);
 }
 
@@ -123,12 +87,7 @@ fn raising_the_tail_beyond_the_head_makes_every_reader_fall_off() {
     let mut at_the_end = log.next_seq();
     log.raise_tail(Position::new(10));
     assert_eq!(
-        log.read(
-            &mut at_the_end,
-            &following(&["books"]),
-            &mut Vec::new(),
-            100
-        ),
+        log.read(&mut at_the_end, &following(&["books"]), &mut Vec::new(), 100),
         Err(FellOff)
     );
     assert_eq!(log.after(Position::new(10)), Lookup::At(log.next_seq()));
@@ -141,10 +100,7 @@ fn raising_the_tail_inside_the_log_leaves_readers_above_it_alone() {
     (0..4).for_each(|_| append(&mut log, &topic("books"), "1"));
     log.raise_tail(Position::new(2));
     let (mut cursor, mut out) = (3, Vec::new());
-    assert_eq!(
-        log.read(&mut cursor, &following(&["books"]), &mut out, 1000),
-        Ok(false)
-    );
+    assert_eq!(log.read(&mut cursor, &following(&["books"]), &mut out, 1000), Ok(false));
     assert_eq!(ids(&out), ["e-14"]);
 }
 
@@ -154,6 +110,7 @@ enum Step {
     Read { reader: usize, budget: usize },
     Batch,
     Raise { by: u128 },
+    Advance { by: u128 },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -162,6 +119,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0..3_usize, 1..9000_usize).prop_map(|(reader, budget)| Step::Read { reader, budget }),
         2 => Just(Step::Batch),
         1 => (0..30_u128).prop_map(|by| Step::Raise { by }),
+        1 => (0..3_u128).prop_map(|by| Step::Advance { by }),
     ]
 }
 
@@ -184,6 +142,7 @@ proptest! {
                     model.push((log.head(), topic));
                 }
                 Step::Raise { by } => log.raise_tail(Position::new(log.tail.number() + by)),
+                Step::Advance { by } => log.advance(Position::new(log.head().number() + by)),
                 Step::Batch => {
                     log.next_batch(&mut batch, 10_000);
                     let (mut from_batch, mut from_log) = (Vec::new(), Vec::new());

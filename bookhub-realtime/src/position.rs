@@ -61,22 +61,14 @@ impl FromStr for Position {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (&length, digits) = text.as_bytes().split_first().ok_or(ParsePositionError)?;
-        let expected = LENGTHS
-            .iter()
-            .position(|c| *c == length)
-            .ok_or(ParsePositionError)?
-            + 1;
+        let expected = LENGTHS.iter().position(|c| *c == length).ok_or(ParsePositionError)? + 1;
         let plain = digits.len() == expected
-            && digits
-                .iter()
-                .all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))
+            && digits.iter().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))
             && (expected == 1 || digits[0] != b'0');
         if !plain {
             return Err(ParsePositionError);
         }
-        u128::from_str_radix(&text[1..], 16)
-            .map(Self)
-            .map_err(|_| ParsePositionError)
+        u128::from_str_radix(&text[1..], 16).map(Self).map_err(|_| ParsePositionError)
     }
 }
 
@@ -169,10 +161,7 @@ impl FromStr for EventId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (epoch, position) = text.split_once('-').ok_or(ParsePositionError)?;
-        Ok(Self {
-            epoch: epoch.parse()?,
-            position: position.parse()?,
-        })
+        Ok(Self { epoch: epoch.parse()?, position: position.parse()? })
     }
 }
 
@@ -184,9 +173,7 @@ impl Serialize for EventId {
 
 impl<'de> Deserialize<'de> for EventId {
     fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 

@@ -50,10 +50,7 @@ impl CloseCode {
     /// Whether a client may connect again without a change on its side.
     #[must_use]
     pub const fn may_reconnect(self) -> bool {
-        !matches!(
-            self,
-            Self::Policy | Self::TooBig | Self::Replaced | Self::Unauthorized
-        )
+        !matches!(self, Self::Policy | Self::TooBig | Self::Replaced | Self::Unauthorized)
     }
 }
 
@@ -171,15 +168,9 @@ pub(crate) enum Control<'a> {
     #[serde(rename = "token")]
     Token { token: String },
     #[serde(rename = "resync")]
-    Resync {
-        reason: ResyncReason,
-        position: EventId,
-    },
+    Resync { reason: ResyncReason, position: EventId },
     #[serde(rename = "error")]
-    Error {
-        code: &'static str,
-        message: &'a str,
-    },
+    Error { code: &'static str, message: &'a str },
     #[serde(rename = "server:draining")]
     Draining { retry_after_ms: u64 },
 }
@@ -201,10 +192,7 @@ pub(crate) fn millis(duration: Duration) -> u64 {
 
 /// The end of the id of an event that was the last one a client saw, or the reason it has none.
 pub(crate) fn parse_last_id(text: &str, epoch: &Epoch) -> Result<EventId, ResyncReason> {
-    text.parse::<EventId>()
-        .ok()
-        .filter(|id| id.epoch == *epoch)
-        .ok_or(ResyncReason::EpochChanged)
+    text.parse::<EventId>().ok().filter(|id| id.epoch == *epoch).ok_or(ResyncReason::EpochChanged)
 }
 
 #[cfg(test)]
@@ -214,35 +202,21 @@ mod tests {
     #[test]
     fn a_hello_reads_with_any_of_its_parts() {
         let hello = |text: &str| serde_json::from_str::<ClientMessage>(text);
-        assert_eq!(
-            hello(r#"{"type":"hello"}"#).unwrap(),
-            ClientMessage::Hello(Hello::default())
-        );
+        assert_eq!(hello(r#"{"type":"hello"}"#).unwrap(), ClientMessage::Hello(Hello::default()));
         let full = hello(
             r#"{"type":"hello","topics":["books"],"auth":"t","resume":{"token":"x","last_id":"y"}}"#,
         );
-        assert!(matches!(
-            full,
-            Ok(ClientMessage::Hello(Hello {
-                resume: Some(_),
-                ..
-            }))
-        ));
+        assert!(matches!(full, Ok(ClientMessage::Hello(Hello { resume: Some(_), .. }))));
         assert!(hello(r#"{"type":"hello","topics":"books"}"#).is_err());
-        assert!(
-            hello(r#"{"type":"hello","topcis":["books"]}"#).is_err(),
-            "a typo is told"
-        );
+        assert!(hello(r#"{"type":"hello","topcis":["books"]}"#).is_err(), "a typo is told");
         assert!(hello(r#"{"type":"shout"}"#).is_err());
     }
 
     #[test]
     fn control_events_have_a_name_and_data_and_no_id() {
-        let json = Control::Resync {
-            reason: ResyncReason::TooSlow,
-            position: "e-15".parse().unwrap(),
-        }
-        .to_json();
+        let json =
+            Control::Resync { reason: ResyncReason::TooSlow, position: "e-15".parse().unwrap() }
+                .to_json();
         assert_eq!(
             String::from_utf8(json).unwrap(),
             r#"{"event":"resync","data":{"reason":"too_slow","position":"e-15"}}"#

@@ -44,10 +44,7 @@ impl Before {
         now: SystemTime,
     ) -> Self {
         let Some(resume) = &hello.resume else {
-            return Self {
-                claims: None,
-                position: None,
-            };
+            return Self { claims: None, position: None };
         };
         let claims = match &resume.token {
             None => None,
@@ -55,10 +52,7 @@ impl Before {
                 Some(claims) => Some(claims),
                 None => {
                     let invalid = Some(Err(ResyncReason::TokenInvalid));
-                    return Self {
-                        claims: None,
-                        position: invalid,
-                    };
+                    return Self { claims: None, position: invalid };
                 }
             },
         };
@@ -87,10 +81,7 @@ impl Before {
     pub(crate) fn had(&self, topic: &TopicPattern) -> bool {
         let covers = |known: &TopicPattern| {
             known == topic
-                || topic
-                    .as_str()
-                    .parse::<Topic>()
-                    .is_ok_and(|topic| known.matches(&topic))
+                || topic.as_str().parse::<Topic>().is_ok_and(|topic| known.matches(&topic))
         };
         self.topics().is_none_or(|known| known.iter().any(covers))
     }

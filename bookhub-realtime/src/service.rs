@@ -51,18 +51,13 @@ type Refusal = (StatusCode, &'static str, &'static str);
 
 impl WebSocketService {
     pub(crate) fn new(shared: &Arc<Shared>) -> Self {
-        Self {
-            shared: Arc::downgrade(shared),
-        }
+        Self { shared: Arc::downgrade(shared) }
     }
 
     fn take<B>(&self, mut request: Request<B>) -> Result<Response<Full<Bytes>>, Refusal> {
         let shared = self.shared.upgrade().ok_or(UNAVAILABLE)?;
         let accept = check_handshake(&request)?;
-        let upgrade = request
-            .extensions_mut()
-            .remove::<OnUpgrade>()
-            .ok_or(NO_UPGRADE)?;
+        let upgrade = request.extensions_mut().remove::<OnUpgrade>().ok_or(NO_UPGRADE)?;
         let (mut parts, _) = request.into_parts();
         check_origin(&mut parts, shared.config.allowed_origins.as_deref())?;
         let seat = shared.take_seat().ok_or(TOO_MANY)?;
@@ -80,9 +75,7 @@ impl WebSocketService {
             response = response.header(header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
         }
         tokio::spawn(open(shared, seat, upgrade, parts, speaks));
-        Ok(response
-            .body(Full::default())
-            .expect("every header is a plain text"))
+        Ok(response.body(Full::default()).expect("every header is a plain text"))
     }
 }
 
@@ -118,11 +111,7 @@ async fn open(
         Ok(upgraded) => {
             let (io, received) = unwrap(upgraded);
             // Its task holds the request and hyper's state no longer than the opening lasts.
-            let opening = Opening {
-                parts: Some(Box::new(parts)),
-                awaits_hello,
-                received,
-            };
+            let opening = Opening { parts: Some(Box::new(parts)), awaits_hello, received };
             tokio::spawn(session::run(shared, seat, io, opening));
         }
         Err(error) => tracing::debug!(%error, "a WebSocket client went away during its upgrade"),
@@ -137,52 +126,27 @@ fn unwrap(upgraded: Upgraded) -> (Box<dyn Io>, Vec<u8>) {
     }
 }
 
-const UNAVAILABLE: Refusal = (
-    StatusCode::SERVICE_UNAVAILABLE,
-    "draining",
-    "The server is going away: connect again soon",
-);
-const TOO_MANY: Refusal = (
-    StatusCode::SERVICE_UNAVAILABLE,
-    "too_many_connections",
-    "Too many connections: try later",
-);
-const NO_UPGRADE: Refusal = (
-    StatusCode::BAD_REQUEST,
-    "no_upgrade",
-    "This connection cannot be upgraded: use HTTP/1.1",
-);
-const NO_WEBSOCKET: Refusal = (
-    StatusCode::UPGRADE_REQUIRED,
-    "upgrade_required",
-    "This address speaks WebSocket",
-);
-const BAD_VERSION: Refusal = (
-    StatusCode::UPGRADE_REQUIRED,
-    "websocket_version",
-    "Only WebSocket version 13 is spoken here",
-);
-const BAD_METHOD: Refusal = (
-    StatusCode::METHOD_NOT_ALLOWED,
-    "method_not_allowed",
-    "A WebSocket handshake is a GET",
-);
-const BAD_KEY: Refusal = (
-    StatusCode::BAD_REQUEST,
-    "websocket_key",
-    "Sec-WebSocket-Key must be 16 bytes in Base64",
-);
-const FOREIGN: Refusal = (
-    StatusCode::FORBIDDEN,
-    "origin",
-    "Pages of this origin may not connect here",
-);
+const UNAVAILABLE: Refusal =
+    (StatusCode::SERVICE_UNAVAILABLE, "draining", "The server is going away: connect again soon");
+const TOO_MANY: Refusal =
+    (StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", "Too many connections: try later");
+const NO_UPGRADE: Refusal =
+    (StatusCode::BAD_REQUEST, "no_upgrade", "This connection cannot be upgraded: use HTTP/1.1");
+const NO_WEBSOCKET: Refusal =
+    (StatusCode::UPGRADE_REQUIRED, "upgrade_required", "This address speaks WebSocket");
+const BAD_VERSION: Refusal =
+    (StatusCode::UPGRADE_REQUIRED, "websocket_version", "Only WebSocket version 13 is spoken here");
+const BAD_METHOD: Refusal =
+    (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "A WebSocket handshake is a GET");
+const BAD_KEY: Refusal =
+    (StatusCode::BAD_REQUEST, "websocket_key", "Sec-WebSocket-Key must be 16 bytes in Base64");
+const FOREIGN: Refusal =
+    (StatusCode::FORBIDDEN, "origin", "Pages of this origin may not connect here");
 
 fn refuse((status, code, sentence): Refusal) -> Response<Full<Bytes>> {
     let body = serde_json::json!({ "error": sentence, "code": code }).to_string();
-    let response = Response::builder()
-        .status(status)
-        .header(header::CONTENT_TYPE, "application/json");
+    let response =
+        Response::builder().status(status).header(header::CONTENT_TYPE, "application/json");
     let response = match status {
         StatusCode::UPGRADE_REQUIRED => response
             .header(header::UPGRADE, "websocket")
@@ -191,9 +155,7 @@ fn refuse((status, code, sentence): Refusal) -> Response<Full<Bytes>> {
         StatusCode::SERVICE_UNAVAILABLE => response.header(header::RETRY_AFTER, "2"),
         _ => response,
     };
-    response
-        .body(Full::from(body))
-        .expect("every header is a plain text")
+    response.body(Full::from(body)).expect("every header is a plain text")
 }
 
 /// The value for `Sec-WebSocket-Accept`, if this is a handshake.
@@ -207,10 +169,7 @@ fn check_handshake<B>(request: &Request<B>) -> Result<String, Refusal> {
     if !upgrades {
         return Err(NO_WEBSOCKET);
     }
-    if headers
-        .get(header::SEC_WEBSOCKET_VERSION)
-        .is_none_or(|version| version != "13")
-    {
+    if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
         return Err(BAD_VERSION);
     }
     let key = headers.get(header::SEC_WEBSOCKET_KEY).ok_or(BAD_KEY)?;
@@ -223,14 +182,8 @@ fn check_handshake<B>(request: &Request<B>) -> Result<String, Refusal> {
 /// Refuses pages of foreign origins, and takes the cookies out of a request that shows no allowed
 /// one: a cookie is the browser's, and only the origin says whose page uses it.
 fn check_origin(parts: &mut request::Parts, allowed: Option<&[String]>) -> Result<(), Refusal> {
-    let origin = parts
-        .headers
-        .get(header::ORIGIN)
-        .and_then(|origin| origin.to_str().ok());
-    let host = parts
-        .headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
+    let origin = parts.headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let is_own = origin
         .and_then(|origin| origin.split_once("://"))
         .is_some_and(|(_, authority)| Some(authority) == host);
@@ -276,10 +229,7 @@ mod tests {
             .header(header::SEC_WEBSOCKET_KEY, "dGhlIHNhbXBsZSBub25jZQ==")
             .body(())
             .unwrap();
-        assert_eq!(
-            check_handshake(&request),
-            Ok("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".to_owned())
-        );
+        assert_eq!(check_handshake(&request), Ok("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".to_owned()));
     }
 
     #[test]

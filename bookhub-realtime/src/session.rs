@@ -105,11 +105,7 @@ impl From<CloseCode> for Ended {
             CloseCode::HeartbeatLost => "nothing was heard for too long",
             _ => "against RFC 6455",
         };
-        Self::ByHub(Ending {
-            code,
-            reason,
-            last_words: None,
-        })
+        Self::ByHub(Ending { code, reason, last_words: None })
     }
 }
 
@@ -189,9 +185,7 @@ impl Session {
         let (topics, denied) = self.allowed(&identity, wanted);
         before.wait_for_log(&shared).await;
 
-        self.id = before
-            .connection()
-            .map_or_else(new_connection_id, str::to_owned);
+        self.id = before.connection().map_or_else(new_connection_id, str::to_owned);
         shared.register(&self.id, &self.lane);
         self.opened = true;
         {
@@ -204,11 +198,7 @@ impl Session {
                 Start::Live | Start::Resync(_) => (log.next_seq(), log.head()),
             };
             for topic in topics.iter().cloned() {
-                let from = if before.had(&topic) {
-                    cursor
-                } else {
-                    log.next_seq()
-                };
+                let from = if before.had(&topic) { cursor } else { log.next_seq() };
                 state.filter.add(topic, from);
             }
             let position = log.id(position);
@@ -227,12 +217,7 @@ impl Session {
             });
             if said_hello {
                 let position = position.clone();
-                state.say(&Control::Subscribed {
-                    topics,
-                    denied,
-                    position,
-                    token,
-                });
+                state.say(&Control::Subscribed { topics, denied, position, token });
             }
             if let Start::Resync(reason) = start {
                 state.say(&Control::Resync { reason, position });
@@ -306,10 +291,7 @@ impl Session {
     async fn answer(&mut self, message: ClientMessage) -> Result<(), Ended> {
         match message {
             ClientMessage::Hello(_) => {
-                self.complain(
-                    "hello_too_late",
-                    "A hello is the first message, and only once",
-                );
+                self.complain("hello_too_late", "A hello is the first message, and only once");
             }
             ClientMessage::Subscribe { topics } => self.subscribe(topics)?,
             ClientMessage::Unsubscribe { topics } => {
@@ -330,16 +312,11 @@ impl Session {
 
     fn subscribe(&self, wanted: Vec<TopicPattern>) -> Result<(), Ended> {
         let mut state = self.lane.lock();
-        let new = wanted
-            .into_iter()
-            .filter(|topic| !state.filter.has(topic))
-            .collect::<Vec<_>>();
+        let new = wanted.into_iter().filter(|topic| !state.filter.has(topic)).collect::<Vec<_>>();
         self.check_number(state.filter.len() + new.len())?;
         let (topics, denied) = self.allowed(&state.identity, new);
         let from = self.shared.log().next_seq();
-        topics
-            .into_iter()
-            .for_each(|topic| state.filter.add(topic, from));
+        topics.into_iter().for_each(|topic| state.filter.add(topic, from));
         self.confirm(&mut state, denied);
         Ok(())
     }
@@ -361,12 +338,7 @@ impl Session {
         let topics = Claims::topics_of(&state.filter);
         let position = state.position(&self.shared.log());
         let token = self.token(state);
-        state.say(&Control::Subscribed {
-            topics,
-            denied,
-            position,
-            token,
-        });
+        state.say(&Control::Subscribed { topics, denied, position, token });
     }
 
     /// When to look at the clock again.
@@ -388,18 +360,10 @@ impl Session {
     fn on_time(&mut self) -> Result<(), Ended> {
         let (now, config) = (Instant::now(), &self.shared.config);
         let mut state = self.lane.lock();
-        if state
-            .identity
-            .expires_at()
-            .is_some_and(|ends| ends <= SystemTime::now())
-        {
-            return Err(Ended::ByHub(Ending::unauthorized(
-                "the credential has expired",
-            )));
+        if state.identity.expires_at().is_some_and(|ends| ends <= SystemTime::now()) {
+            return Err(Ended::ByHub(Ending::unauthorized("the credential has expired")));
         }
-        if state
-            .stalled_since()
-            .is_some_and(|since| now >= since + config.write_timeout)
+        if state.stalled_since().is_some_and(|since| now >= since + config.write_timeout)
             || now >= self.heard_at + config.heartbeat + config.heartbeat_timeout
         {
             return Err(CloseCode::HeartbeatLost.into());
@@ -427,15 +391,9 @@ impl Session {
         if topics <= self.shared.config.max_topics {
             return Ok(());
         }
-        let message = format!(
-            "At most {} topics for one connection",
-            self.shared.config.max_topics
-        );
-        let words = Control::Error {
-            code: "too_many_topics",
-            message: &message,
-        }
-        .to_json();
+        let message =
+            format!("At most {} topics for one connection", self.shared.config.max_topics);
+        let words = Control::Error { code: "too_many_topics", message: &message }.to_json();
         Err(Ended::ByHub(Ending {
             code: CloseCode::TooMany,
             reason: "too many topics",

@@ -24,11 +24,7 @@ impl Peer {
 
     async fn with_buffer(hub: &Hub, awaits_hello: bool, buffer: usize) -> Self {
         let (ours, theirs) = duplex(buffer);
-        let opening = Opening {
-            parts: None,
-            awaits_hello,
-            received: Vec::new(),
-        };
+        let opening = Opening { parts: None, awaits_hello, received: Vec::new() };
         let shared = Arc::clone(hub.shared());
         let seat = shared.take_seat().expect("there is room");
         tokio::spawn(run(shared, seat, Box::new(theirs), opening));
@@ -36,10 +32,7 @@ impl Peer {
     }
 
     async fn say(&mut self, message: Value) {
-        self.0
-            .send(Message::text(message.to_string()))
-            .await
-            .unwrap();
+        self.0.send(Message::text(message.to_string())).await.unwrap();
     }
 
     /// The next message, as JSON.
@@ -90,9 +83,7 @@ fn hub() -> Hub {
 }
 
 fn config() -> HubConfig {
-    HubConfig::new()
-        .epoch("e".parse().unwrap())
-        .default_topics([topic("books").into()])
+    HubConfig::new().epoch("e".parse().unwrap()).default_topics([topic("books").into()])
 }
 
 fn publish(hub: &Hub, data: impl serde::Serialize) {
@@ -121,8 +112,7 @@ async fn a_client_without_a_subprotocol_is_live_at_once_on_the_default_topics() 
 async fn a_hello_chooses_topics_and_hears_nothing_of_others() {
     let hub = hub();
     let mut peer = Peer::connect(&hub, true).await;
-    peer.say(json!({ "type": "hello", "topics": ["orders.*", "orders.*"] }))
-        .await;
+    peer.say(json!({ "type": "hello", "topics": ["orders.*", "orders.*"] })).await;
     assert_eq!(peer.hear().await["event"], "connection:success");
     assert_eq!(peer.hear().await["data"]["topics"], json!(["orders.*"]));
     publish(&hub, 1);
@@ -139,15 +129,10 @@ async fn a_resume_gets_exactly_what_was_missed_and_then_what_is_new() {
     assert_eq!(peer.hear().await["data"], 1);
     drop(peer);
     let mut again = Peer::connect(&hub, true).await;
-    again
-        .say(json!({ "type": "hello", "resume": { "token": token, "last_id": "e-11" } }))
-        .await;
+    again.say(json!({ "type": "hello", "resume": { "token": token, "last_id": "e-11" } })).await;
     let welcome = again.hear().await;
     assert_eq!(welcome["data"]["recovered"], true);
-    assert_eq!(
-        welcome["data"]["position"], "e-11",
-        "where the replay starts"
-    );
+    assert_eq!(welcome["data"]["position"], "e-11", "where the replay starts");
     assert_eq!(again.hear().await["event"], "subscribed");
     publish(&hub, 4);
     for expected in 2..=4 {
@@ -161,14 +146,11 @@ async fn a_topic_added_at_the_resume_starts_live() {
     let mut peer = Peer::connect(&hub, false).await;
     let token = peer.hear().await["data"]["token"].clone();
     publish(&hub, "books, missed");
-    hub.publish(&topic("news"), "news", &"before it was followed")
-        .unwrap();
+    hub.publish(&topic("news"), "news", &"before it was followed").unwrap();
     drop(peer);
     let mut again = Peer::connect(&hub, true).await;
     let resume = json!({ "token": token });
-    again
-        .say(json!({ "type": "hello", "topics": ["books", "news"], "resume": resume }))
-        .await;
+    again.say(json!({ "type": "hello", "topics": ["books", "news"], "resume": resume })).await;
     assert_eq!(again.hear().await["data"]["recovered"], true);
     again.hear().await;
     hub.publish(&topic("news"), "news", &"after").unwrap();
@@ -193,34 +175,18 @@ async fn resync_of(hub: &Hub, resume: Value) -> String {
 async fn a_client_that_cannot_be_resumed_is_told_so_and_goes_on_live() {
     let hub = Hub::new(config().history(2, 1 << 20));
     (0..4).for_each(|n| publish(&hub, n));
-    assert_eq!(
-        resync_of(&hub, json!({ "last_id": "e-11" })).await,
-        "history_expired"
-    );
-    assert_eq!(
-        resync_of(&hub, json!({ "last_id": "f-14" })).await,
-        "epoch_changed"
-    );
-    assert_eq!(
-        resync_of(&hub, json!({ "last_id": "nonsense" })).await,
-        "epoch_changed"
-    );
-    assert_eq!(
-        resync_of(&hub, json!({ "token": "r1.x.y.z" })).await,
-        "token_invalid"
-    );
-    assert_eq!(
-        resync_of(&hub, json!({ "last_id": "e-2ff" })).await,
-        "not_available"
-    );
+    assert_eq!(resync_of(&hub, json!({ "last_id": "e-11" })).await, "history_expired");
+    assert_eq!(resync_of(&hub, json!({ "last_id": "f-14" })).await, "epoch_changed");
+    assert_eq!(resync_of(&hub, json!({ "last_id": "nonsense" })).await, "epoch_changed");
+    assert_eq!(resync_of(&hub, json!({ "token": "r1.x.y.z" })).await, "token_invalid");
+    assert_eq!(resync_of(&hub, json!({ "last_id": "e-2ff" })).await, "not_available");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_position_ahead_of_the_log_waits_for_it() {
     let hub = hub();
     let mut peer = Peer::connect(&hub, true).await;
-    peer.say(json!({ "type": "hello", "resume": { "last_id": "e-12" } }))
-        .await;
+    peer.say(json!({ "type": "hello", "resume": { "last_id": "e-12" } })).await;
     sleep(Duration::from_secs(2)).await;
     (1..=3).for_each(|n| publish(&hub, n));
     assert_eq!(peer.hear().await["data"]["recovered"], true);
@@ -234,14 +200,8 @@ async fn a_token_used_again_ends_its_older_holder() {
     let mut peer = Peer::connect(&hub, false).await;
     let welcome = peer.hear().await["data"].clone();
     let mut again = Peer::connect(&hub, true).await;
-    again
-        .say(json!({ "type": "hello", "resume": { "token": welcome["token"] } }))
-        .await;
-    assert_eq!(
-        again.hear().await["data"]["id"],
-        welcome["id"],
-        "the same connection goes on"
-    );
+    again.say(json!({ "type": "hello", "resume": { "token": welcome["token"] } })).await;
+    assert_eq!(again.hear().await["data"]["id"], welcome["id"], "the same connection goes on");
     assert_eq!(peer.close_code().await, 4409);
     assert_eq!(hub.inspect().connections, 1);
 }
@@ -259,10 +219,7 @@ async fn heartbeats_carry_the_position_and_silence_ends_the_connection() {
     peer.hear().await;
     hub.publish(&topic("other"), "e", &1).unwrap();
     let ping = peer.hear().await;
-    assert_eq!(
-        ping,
-        json!({ "event": "ping", "data": { "position": "e-11" } })
-    );
+    assert_eq!(ping, json!({ "event": "ping", "data": { "position": "e-11" } }));
     for _ in 0..10 {
         sleep(Duration::from_secs(10)).await;
         peer.live().await;
@@ -274,11 +231,7 @@ async fn heartbeats_carry_the_position_and_silence_ends_the_connection() {
 
 #[tokio::test(start_paused = true)]
 async fn a_socket_that_takes_nothing_is_closed_and_costs_no_queue() {
-    let hub = Hub::new(
-        config()
-            .heartbeat(Duration::from_hours(1))
-            .history(1000, 1 << 20),
-    );
+    let hub = Hub::new(config().heartbeat(Duration::from_hours(1)).history(1000, 1 << 20));
     let _peer = Peer::with_buffer(&hub, false, 2000).await;
     sleep(Duration::from_secs(1)).await;
     for n in 0..100 {
@@ -333,9 +286,7 @@ async fn a_quiet_topic_on_a_busy_log_is_told_where_it_is() {
     drop(peer);
     (0..50).for_each(|n| drop(hub.publish(&topic("busy"), "e", &n)));
     let mut again = Peer::connect(&hub, true).await;
-    again
-        .say(json!({ "type": "hello", "resume": { "last_id": last_id } }))
-        .await;
+    again.say(json!({ "type": "hello", "resume": { "last_id": last_id } })).await;
     assert_eq!(again.hear().await["data"]["recovered"], true);
 }
 
@@ -374,14 +325,12 @@ async fn subscribing_later_starts_live_and_unsubscribing_ends_it() {
     hub.publish(&topic("news"), "e", &"before").unwrap();
     let mut peer = Peer::connect(&hub, false).await;
     peer.hear().await;
-    peer.say(json!({ "type": "subscribe", "topics": ["news"] }))
-        .await;
+    peer.say(json!({ "type": "subscribe", "topics": ["news"] })).await;
     let subscribed = peer.hear().await;
     assert_eq!(subscribed["data"]["topics"], json!(["books", "news"]));
     hub.publish(&topic("news"), "e", &"after").unwrap();
     assert_eq!(peer.hear().await["data"], "after");
-    peer.say(json!({ "type": "unsubscribe", "topics": ["news"] }))
-        .await;
+    peer.say(json!({ "type": "unsubscribe", "topics": ["news"] })).await;
     assert_eq!(peer.hear().await["data"]["topics"], json!(["books"]));
     hub.publish(&topic("news"), "e", &"not heard").unwrap();
     publish(&hub, "heard");
@@ -393,11 +342,7 @@ async fn nonsense_gets_an_error_and_the_connection_stays() {
     let hub = hub();
     let mut peer = Peer::connect(&hub, false).await;
     peer.hear().await;
-    for nonsense in [
-        json!("?"),
-        json!({ "type": "shout" }),
-        json!({ "type": "hello" }),
-    ] {
+    for nonsense in [json!("?"), json!({ "type": "shout" }), json!({ "type": "hello" })] {
         peer.say(nonsense).await;
         assert_eq!(peer.hear().await["event"], "error");
     }
@@ -411,8 +356,7 @@ async fn nonsense_gets_an_error_and_the_connection_stays() {
 async fn too_many_topics_end_the_connection() {
     let hub = Hub::new(config().max_topics(2));
     let mut peer = Peer::connect(&hub, true).await;
-    peer.say(json!({ "type": "hello", "topics": ["a", "b", "c"] }))
-        .await;
+    peer.say(json!({ "type": "hello", "topics": ["a", "b", "c"] })).await;
     assert_eq!(peer.hear().await["data"]["code"], "too_many_topics");
     assert_eq!(peer.close_code().await, 4429);
 }
@@ -446,8 +390,7 @@ async fn topics_are_granted_by_credential_and_a_new_one_takes_them_back() {
     let hub = Hub::new(config().authorizer(Words));
     let mut peer = Peer::connect(&hub, true).await;
     let topics = json!(["books", "orders.ali", "orders.eve", "orders.*"]);
-    peer.say(json!({ "type": "hello", "auth": "ali", "topics": topics }))
-        .await;
+    peer.say(json!({ "type": "hello", "auth": "ali", "topics": topics })).await;
     peer.hear().await;
     let subscribed = peer.hear().await["data"].clone();
     assert_eq!(subscribed["topics"], json!(["books", "orders.ali"]));
@@ -473,9 +416,7 @@ async fn a_refused_or_revoked_credential_ends_the_connection() {
     assert_eq!(hub.revoke(|identity| identity.subject() == Some("ali")), 1);
     assert_eq!(peer.close_code().await, 4401);
     let mut again = Peer::connect(&hub, true).await;
-    again
-        .say(json!({ "type": "hello", "auth": "ali", "resume": { "token": token } }))
-        .await;
+    again.say(json!({ "type": "hello", "auth": "ali", "resume": { "token": token } })).await;
     again.hear().await;
     again.hear().await;
     assert_eq!(again.hear().await["data"]["reason"], "token_invalid");
@@ -486,10 +427,7 @@ async fn an_expired_credential_ends_the_connection() {
     let hub = Hub::new(config().authorizer(Words));
     let mut peer = Peer::connect(&hub, true).await;
     peer.say(json!({ "type": "hello", "auth": "brief" })).await;
-    assert_eq!(
-        timeout(Duration::from_secs(10), peer.close_code()).await,
-        Ok(4401)
-    );
+    assert_eq!(timeout(Duration::from_secs(10), peer.close_code()).await, Ok(4401));
 }
 
 #[tokio::test(start_paused = true)]
@@ -499,15 +437,9 @@ async fn a_token_of_another_user_does_not_resume() {
     peer.say(json!({ "type": "hello", "auth": "ali" })).await;
     let token = peer.hear().await["data"]["token"].clone();
     let mut thief = Peer::connect(&hub, true).await;
-    thief
-        .say(json!({ "type": "hello", "auth": "eve", "resume": { "token": token } }))
-        .await;
+    thief.say(json!({ "type": "hello", "auth": "eve", "resume": { "token": token } })).await;
     assert_eq!(thief.hear().await["data"]["recovered"], false);
-    assert_eq!(
-        hub.inspect().connections,
-        2,
-        "the owner's connection stands"
-    );
+    assert_eq!(hub.inspect().connections, 2, "the owner's connection stands");
 }
 
 #[tokio::test(start_paused = true)]

@@ -67,10 +67,7 @@ struct Key {
 impl TokenKeys {
     /// Keys derived from the hub's secrets, the current one first.
     pub(crate) fn new<'a>(secrets: impl Iterator<Item = &'a [u8]>, lifetime: Duration) -> Self {
-        Self {
-            keys: secrets.map(Key::derive).collect(),
-            lifetime,
-        }
+        Self { keys: secrets.map(Key::derive).collect(), lifetime }
     }
 
     pub(crate) const fn lifetime(&self) -> Duration {
@@ -103,16 +100,10 @@ impl TokenKeys {
         else {
             return Err(TokenError::Forged);
         };
-        let key = self
-            .keys
-            .iter()
-            .find(|key| key.id == key_id)
-            .ok_or(TokenError::Forged)?;
+        let key = self.keys.iter().find(|key| key.id == key_id).ok_or(TokenError::Forged)?;
         let tag = BASE64.decode(tag).map_err(|_| TokenError::Forged)?;
         // Compares in constant time.
-        key.mac(signed.as_bytes())
-            .verify_slice(&tag)
-            .map_err(|_| TokenError::Forged)?;
+        key.mac(signed.as_bytes()).verify_slice(&tag).map_err(|_| TokenError::Forged)?;
         let payload = BASE64.decode(payload).map_err(|_| TokenError::Forged)?;
         let claims: Claims = serde_json::from_slice(&payload).map_err(|_| TokenError::Forged)?;
         if claims.expires_at <= unix_seconds(now) {
@@ -144,9 +135,7 @@ impl Key {
 impl std::fmt::Debug for TokenKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let ids: Vec<&str> = self.keys.iter().map(|key| key.id.as_str()).collect();
-        f.debug_struct("TokenKeys")
-            .field("ids", &ids)
-            .finish_non_exhaustive()
+        f.debug_struct("TokenKeys").field("ids", &ids).finish_non_exhaustive()
     }
 }
 
@@ -155,8 +144,7 @@ fn keyed(secret: &[u8]) -> Hmac<Sha256> {
 }
 
 pub(crate) fn unix_seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]
@@ -194,11 +182,7 @@ mod tests {
             let mut flipped = token.clone();
             flipped[index] ^= 1 << bit;
             if let Ok(flipped) = String::from_utf8(flipped) {
-                assert_eq!(
-                    keys.verify(&flipped, now),
-                    Err(TokenError::Forged),
-                    "{index}.{bit}"
-                );
+                assert_eq!(keys.verify(&flipped, now), Err(TokenError::Forged), "{index}.{bit}");
             }
         }
     }
@@ -216,10 +200,7 @@ mod tests {
     fn a_token_ends_after_its_lifetime() {
         let (keys, now) = (keys(&["secret"]), SystemTime::now());
         let token = keys.sign(&claims(&keys, now));
-        assert!(
-            keys.verify(&token, now + DAY - Duration::from_secs(2))
-                .is_ok()
-        );
+        assert!(keys.verify(&token, now + DAY - Duration::from_secs(2)).is_ok());
         assert_eq!(keys.verify(&token, now + DAY), Err(TokenError::Expired));
     }
 

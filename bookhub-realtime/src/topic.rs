@@ -76,20 +76,17 @@ impl TopicPattern {
             return *self.text == *topic.0;
         }
         let mut parts = topic.0.split('.');
-        let fits = self.text.split('.').all(|wanted| {
-            parts
-                .next()
-                .is_some_and(|part| wanted == "*" || wanted == part)
-        });
+        let fits = self
+            .text
+            .split('.')
+            .all(|wanted| parts.next().is_some_and(|part| wanted == "*" || wanted == part));
         fits && parts.next().is_none()
     }
 }
 
 fn is_name(part: &str) -> bool {
     !part.is_empty()
-        && part
-            .bytes()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-' | b':'))
+        && part.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-' | b':'))
 }
 
 impl FromStr for Topic {
@@ -107,20 +104,13 @@ impl FromStr for TopicPattern {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let fits =
             text.len() <= MAX_LEN && text.split('.').all(|part| part == "*" || is_name(part));
-        fits.then(|| Self {
-            text: text.into(),
-            wild: text.contains('*'),
-        })
-        .ok_or(ParseTopicError)
+        fits.then(|| Self { text: text.into(), wild: text.contains('*') }).ok_or(ParseTopicError)
     }
 }
 
 impl From<Topic> for TopicPattern {
     fn from(topic: Topic) -> Self {
-        Self {
-            text: topic.0,
-            wild: false,
-        }
+        Self { text: topic.0, wild: false }
     }
 }
 
@@ -144,9 +134,7 @@ impl Serialize for TopicPattern {
 
 impl<'de> Deserialize<'de> for TopicPattern {
     fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 
@@ -183,9 +171,7 @@ impl Filter {
 
     /// Whether the entry `seq` of `topic` is wanted.
     pub(crate) fn wants(&self, topic: &Topic, seq: u64) -> bool {
-        self.wanted
-            .iter()
-            .any(|(pattern, from)| *from <= seq && pattern.matches(topic))
+        self.wanted.iter().any(|(pattern, from)| *from <= seq && pattern.matches(topic))
     }
 }
 
@@ -199,10 +185,7 @@ mod tests {
             assert!(text.parse::<Topic>().is_err(), "{text}");
         }
         assert!("a".repeat(129).parse::<Topic>().is_err());
-        assert!(
-            "a*".parse::<TopicPattern>().is_err(),
-            "a star is a whole part"
-        );
+        assert!("a*".parse::<TopicPattern>().is_err(), "a star is a whole part");
     }
 
     #[test]

@@ -18,18 +18,16 @@ use tokio::{
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn topic(name: &str) -> Topic {
-    name.parse().unwrap()
+    name.parse().expect("a topic's name")
 }
 
 fn config() -> HubConfig {
-    HubConfig::new()
-        .default_topics([topic("news").into()])
-        .secret(b"a secret of tests".as_slice())
+    HubConfig::new().default_topics([topic("news").into()]).secret(b"a secret of tests".as_slice())
 }
 
 async fn listen() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("a bound socket has an address");
     (listener, address)
 }
 
@@ -56,16 +54,11 @@ async fn hyper_server(hub: &Hub) -> SocketAddr {
 }
 
 fn client(address: SocketAddr) -> Client {
-    Client::builder(format!("ws://{address}/ws"))
-        .topics([topic("news").into()])
-        .connect()
+    Client::builder(format!("ws://{address}/ws")).topics([topic("news").into()]).connect()
 }
 
 async fn next(client: &mut Client) -> Notice {
-    timeout(PATIENCE, client.next())
-        .await
-        .expect("something comes")
-        .expect("it goes on")
+    timeout(PATIENCE, client.next()).await.expect("something comes").expect("it goes on")
 }
 
 async fn connected(client: &mut Client) -> bool {
@@ -79,19 +72,13 @@ async fn connected(client: &mut Client) -> bool {
 #[tokio::test]
 async fn axum_and_plain_hyper_serve_the_same_hub() {
     let hub = Hub::new(config());
-    let mut clients = [
-        client(axum_server(&hub).await),
-        client(hyper_server(&hub).await),
-    ];
+    let mut clients = [client(axum_server(&hub).await), client(hyper_server(&hub).await)];
     for client in &mut clients {
         connected(client).await;
     }
-    hub.publish(&topic("news"), "headline", &"It works")
-        .unwrap();
+    hub.publish(&topic("news"), "headline", &"It works").unwrap();
     for client in &mut clients {
-        let Notice::Event(event) = next(client).await else {
-            panic!("no event")
-        };
+        let Notice::Event(event) = next(client).await else { panic!("no event") };
         assert_eq!(event.parse::<String>().unwrap(), "It works");
         assert_eq!(Some(&event.id), client.position());
     }
@@ -100,15 +87,11 @@ async fn axum_and_plain_hyper_serve_the_same_hub() {
 /// A way to the server that can be cut.
 async fn cuttable(
     server: SocketAddr,
-) -> (
-    TcpListener,
-    SocketAddr,
-    impl Fn(TcpStream) -> JoinHandle<()>,
-) {
+) -> (TcpListener, SocketAddr, impl Fn(TcpStream) -> JoinHandle<()>) {
     let (listener, address) = listen().await;
     let pipe = move |mut inbound: TcpStream| {
         tokio::spawn(async move {
-            let mut outbound = TcpStream::connect(server).await.unwrap();
+            let mut outbound = TcpStream::connect(server).await.expect("the server listens");
             let _ = copy_bidirectional(&mut inbound, &mut outbound).await;
         })
     };
@@ -125,13 +108,10 @@ async fn the_client_goes_on_where_it_was_cut() {
         let way = pipe(listener.accept().await.unwrap().0);
         assert_eq!(connected(&mut client).await, round > 0);
         for _ in 0..50 {
-            hub.publish(&topic("news"), "n", &(seen + hub_ahead(&hub, seen)))
-                .unwrap();
+            hub.publish(&topic("news"), "n", &(seen + hub_ahead(&hub, seen))).unwrap();
         }
         for _ in 0..25 {
-            let Notice::Event(event) = next(&mut client).await else {
-                panic!("cut too early")
-            };
+            let Notice::Event(event) = next(&mut client).await else { panic!("cut too early") };
             assert_eq!(event.parse::<u64>().unwrap(), seen);
             seen += 1;
         }
@@ -159,7 +139,7 @@ async fn the_client_goes_on_where_it_was_cut() {
 
 /// How many events the hub has published beyond those that were seen.
 fn hub_ahead(hub: &Hub, seen: u64) -> u64 {
-    u64::try_from(hub.head().number()).unwrap() - seen
+    u64::try_from(hub.head().number()).expect("few events") - seen
 }
 
 #[tokio::test]
@@ -174,9 +154,7 @@ async fn a_hub_that_began_anew_makes_the_client_fetch_anew() {
     let (_, _, pipe) = cuttable(axum_server(&second).await).await;
     let _way = pipe(listener.accept().await.unwrap().0);
     assert!(!connected(&mut client).await);
-    let Notice::Resync { reason, position } = next(&mut client).await else {
-        panic!("no resync")
-    };
+    let Notice::Resync { reason, position } = next(&mut client).await else { panic!("no resync") };
     assert_eq!(reason, ResyncReason::EpochChanged);
     assert_eq!(client.position(), Some(&position));
     second.publish(&topic("news"), "n", &1).unwrap();
@@ -194,9 +172,7 @@ async fn a_program_that_stored_its_position_goes_on_from_there() {
         .resume_from(stored)
         .connect();
     assert!(connected(&mut client).await);
-    let Notice::Event(event) = next(&mut client).await else {
-        panic!("no event")
-    };
+    let Notice::Event(event) = next(&mut client).await else { panic!("no event") };
     assert_eq!(event.data.get(), "2");
 }
 
@@ -205,13 +181,7 @@ async fn a_client_gives_up_only_where_trying_again_cannot_help() {
     let hub = Hub::new(config());
     let address = axum_server(&hub).await;
     let mut lost = Client::builder(format!("ws://{address}/elsewhere")).connect();
-    assert!(matches!(
-        next(&mut lost).await,
-        Notice::Closed {
-            code: Some(404),
-            ..
-        }
-    ));
+    assert!(matches!(next(&mut lost).await, Notice::Closed { code: Some(404), .. }));
     assert!(lost.next().await.is_none());
 
     let nobody = listen().await.1;
@@ -235,9 +205,7 @@ async fn draining_spreads_the_return_of_the_clients() {
     hub.drain(Duration::from_secs(30)).await;
     let mut waits = HashMap::new();
     for client in &mut clients {
-        let Notice::Disconnected { retry_in, .. } = next(client).await else {
-            panic!("no end")
-        };
+        let Notice::Disconnected { retry_in, .. } = next(client).await else { panic!("no end") };
         *waits.entry(retry_in.as_secs() / 10).or_insert(0) += 1;
     }
     assert!(waits.len() > 1, "spread over the window: {waits:?}");
@@ -257,9 +225,7 @@ async fn hundreds_of_clients_over_few_writers_see_the_same() {
     }
     for client in &mut clients {
         for number in 0..100 {
-            let Notice::Event(event) = next(client).await else {
-                panic!("no event")
-            };
+            let Notice::Event(event) = next(client).await else { panic!("no event") };
             assert_eq!(event.parse::<u64>().unwrap(), number);
         }
     }

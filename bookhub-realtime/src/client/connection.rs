@@ -36,10 +36,7 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 /// Why a connection is over.
 enum Over {
     /// Lost: try again, after this delay if the server named one.
-    Lost {
-        reason: String,
-        retry_after: Option<Duration>,
-    },
+    Lost { reason: String, retry_after: Option<Duration> },
     /// Trying again cannot help.
     Final { code: Option<u16>, reason: String },
     /// The application has dropped the client.
@@ -48,10 +45,7 @@ enum Over {
 
 impl Over {
     fn lost(reason: impl Into<String>) -> Self {
-        Self::Lost {
-            reason: reason.into(),
-            retry_after: None,
-        }
+        Self::Lost { reason: reason.into(), retry_after: None }
     }
 }
 
@@ -75,16 +69,11 @@ pub(super) async fn run(settings: ClientBuilder, notices: mpsc::Sender<Step>) {
                 let _ = connection.tell(Notice::Closed { code, reason }).await;
                 return;
             }
-            Over::Lost {
-                reason,
-                retry_after,
-            } => (reason, retry_after.unwrap_or_else(|| backoff.next())),
+            Over::Lost { reason, retry_after } => {
+                (reason, retry_after.unwrap_or_else(|| backoff.next()))
+            }
         };
-        if connection
-            .tell(Notice::Disconnected { reason, retry_in })
-            .await
-            .is_err()
-        {
+        if connection.tell(Notice::Disconnected { reason, retry_in }).await.is_err() {
             return;
         }
         sleep(retry_in).await;
@@ -133,17 +122,10 @@ impl Connection {
             code: None,
             reason: format!("cannot connect to {}: {error}", self.settings.url),
         };
-        let mut request = self
-            .settings
-            .url
-            .as_str()
-            .into_client_request()
-            .map_err(|error| bad(&error))?;
+        let mut request =
+            self.settings.url.as_str().into_client_request().map_err(|error| bad(&error))?;
         let headers = request.headers_mut();
-        headers.insert(
-            header::SEC_WEBSOCKET_PROTOCOL,
-            HeaderValue::from_static(SUBPROTOCOL),
-        );
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
         if let Some(token) = &self.settings.bearer {
             let value = format!("Bearer {}", token.expose_secret());
             let mut value = HeaderValue::try_from(value).map_err(|error| bad(&error))?;
@@ -161,15 +143,11 @@ impl Connection {
             {
                 let status = response.status();
                 let reason = format!("{} answered {status}", self.settings.url);
-                Over::Final {
-                    code: Some(status.as_u16()),
-                    reason,
-                }
+                Over::Final { code: Some(status.as_u16()), reason }
             }
-            tungstenite::Error::Url(error) => Over::Final {
-                code: None,
-                reason: format!("{}: {error}", self.settings.url),
-            },
+            tungstenite::Error::Url(error) => {
+                Over::Final { code: None, reason: format!("{}: {error}", self.settings.url) }
+            }
             error => Over::lost(error.to_string()),
         }
     }
@@ -205,16 +183,10 @@ impl Connection {
             let text = match timeout(patience, socket.next()).await {
                 Err(_) => return Over::lost("the server has gone silent"),
                 Ok(None) => {
-                    return Over::Lost {
-                        reason: "closed".to_owned(),
-                        retry_after,
-                    };
+                    return Over::Lost { reason: "closed".to_owned(), retry_after };
                 }
                 Ok(Some(Err(error))) => {
-                    return Over::Lost {
-                        reason: error.to_string(),
-                        retry_after,
-                    };
+                    return Over::Lost { reason: error.to_string(), retry_after };
                 }
                 Ok(Some(Ok(Message::Text(text)))) => text,
                 Ok(Some(Ok(Message::Close(frame)))) => {
@@ -225,22 +197,13 @@ impl Connection {
             let told = match ServerMessage::parse(&text) {
                 ServerMessage::Event(event) => self.pass_on(event).await,
                 ServerMessage::Control(control) => match control {
-                    ServerControl::Welcome {
-                        token,
-                        position,
-                        recovered: yes,
-                        heartbeat,
-                    } => {
+                    ServerControl::Welcome { token, position, recovered: yes, heartbeat } => {
                         self.token = Some(token);
                         self.was_connected = true;
                         patience = Duration::from_millis(heartbeat) * 2 + Duration::from_secs(5);
                         recovered = Some(yes);
                         // Of a resume it says nothing new, and a resync says it itself.
-                        if self.position.is_none() {
-                            self.seen(position).await
-                        } else {
-                            Ok(())
-                        }
+                        if self.position.is_none() { self.seen(position).await } else { Ok(()) }
                     }
                     ServerControl::Subscribed { token, denied } => {
                         self.token = Some(token);
@@ -301,10 +264,7 @@ impl Connection {
     }
 
     async fn step(&self, notice: Option<Notice>) -> Result<(), ()> {
-        let step = Step {
-            notice,
-            position: self.position.clone(),
-        };
+        let step = Step { notice, position: self.position.clone() };
         self.notices.send(step).await.map_err(|_| ())
     }
 }
@@ -316,18 +276,11 @@ fn closed(
     retry_after: Option<Duration>,
 ) -> Over {
     let code = frame.map(|frame| u16::from(frame.code));
-    let said = frame
-        .map(|frame| frame.reason.to_string())
-        .filter(|reason| !reason.is_empty());
-    let reason = complaint
-        .or(said)
-        .unwrap_or_else(|| "closed by the server".to_owned());
+    let said = frame.map(|frame| frame.reason.to_string()).filter(|reason| !reason.is_empty());
+    let reason = complaint.or(said).unwrap_or_else(|| "closed by the server".to_owned());
     match code {
         Some(1008 | 1009 | 4401 | 4409) => Over::Final { code, reason },
-        _ => Over::Lost {
-            reason,
-            retry_after,
-        },
+        _ => Over::Lost { reason, retry_after },
     }
 }
 

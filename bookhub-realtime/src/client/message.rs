@@ -43,17 +43,9 @@ pub(crate) enum ServerMessage {
 #[serde(tag = "event", content = "data")]
 pub(crate) enum ServerControl {
     #[serde(rename = "connection:success")]
-    Welcome {
-        token: String,
-        position: EventId,
-        recovered: bool,
-        heartbeat: u64,
-    },
+    Welcome { token: String, position: EventId, recovered: bool, heartbeat: u64 },
     #[serde(rename = "subscribed")]
-    Subscribed {
-        token: String,
-        denied: Vec<TopicPattern>,
-    },
+    Subscribed { token: String, denied: Vec<TopicPattern> },
     #[serde(rename = "ping")]
     Ping { position: EventId },
     #[serde(rename = "pong")]
@@ -61,10 +53,7 @@ pub(crate) enum ServerControl {
     #[serde(rename = "token")]
     Token { token: String },
     #[serde(rename = "resync")]
-    Resync {
-        reason: ResyncReason,
-        position: EventId,
-    },
+    Resync { reason: ResyncReason, position: EventId },
     #[serde(rename = "error")]
     Error { message: String },
     #[serde(rename = "server:draining")]

@@ -97,11 +97,7 @@ impl ClientBuilder {
         let (notices, receiver) = mpsc::channel(WAITING);
         let position = self.resume_from.clone();
         let task = tokio::spawn(connection::run(self, notices));
-        Client {
-            notices: receiver,
-            position,
-            task,
-        }
+        Client { notices: receiver, position, task }
     }
 }
 
@@ -138,12 +134,7 @@ pub(crate) struct Step {
 impl Client {
     /// A client of the hub at this `ws://` or `wss://` address.
     pub fn builder(url: impl Into<String>) -> ClientBuilder {
-        ClientBuilder {
-            url: url.into(),
-            topics: None,
-            bearer: None,
-            resume_from: None,
-        }
+        ClientBuilder { url: url.into(), topics: None, bearer: None, resume_from: None }
     }
 
     /// The next notice; `None` after [`Notice::Closed`].

@@ -134,14 +134,7 @@ mod tests {
 
     /// A client's frame: masked with zeros, so that the payload stays readable.
     fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![
-            first,
-            0x80 | u8::try_from(payload.len()).unwrap(),
-            0,
-            0,
-            0,
-            0,
-        ];
+        let mut bytes = vec![first, 0x80 | u8::try_from(payload.len()).unwrap(), 0, 0, 0, 0];
         bytes.extend_from_slice(payload);
         bytes
     }
@@ -165,32 +158,16 @@ mod tests {
         }
         inbound.feed(vec![last]);
         assert_eq!(inbound.next(), Ok(Some(Incoming::Text("hello".into()))));
-        assert_eq!(
-            inbound.take_replies(),
-            [0x8a, 1, b'?'],
-            "the ping between is answered"
-        );
+        assert_eq!(inbound.take_replies(), [0x8a, 1, b'?'], "the ping between is answered");
     }
 
     #[test]
     fn what_the_rfc_forbids_gets_its_close_code() {
         assert_eq!(read(frame(0x81, &[0xff])), Err(CloseCode::NotUtf8));
         assert_eq!(read(frame(0x81, &[b'x'; 101])), Err(CloseCode::TooBig));
-        assert_eq!(
-            read(frame(0xf1, b"x")),
-            Err(CloseCode::Protocol),
-            "reserved bits"
-        );
-        assert_eq!(
-            read(frame(0x83, b"x")),
-            Err(CloseCode::Protocol),
-            "reserved opcode"
-        );
-        assert_eq!(
-            read(vec![0x81, 1, b'x']),
-            Err(CloseCode::Protocol),
-            "unmasked"
-        );
+        assert_eq!(read(frame(0xf1, b"x")), Err(CloseCode::Protocol), "reserved bits");
+        assert_eq!(read(frame(0x83, b"x")), Err(CloseCode::Protocol), "reserved opcode");
+        assert_eq!(read(vec![0x81, 1, b'x']), Err(CloseCode::Protocol), "unmasked");
     }
 
     #[test]

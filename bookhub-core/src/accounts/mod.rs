@@ -1,0 +1,242 @@
+//! Accounts: the rules by which people sign up, log in and out, and change what they are known by.
+//! Must not know cookies, tokens or how often somebody may try.
+
+mod hasher;
+mod requests;
+
+use std::{num::NonZeroUsize, sync::Arc, thread};
+
+use jiff::{SignedDuration, Timestamp};
+
+pub use hasher::HashCost;
+use hasher::Hasher;
+pub use requests::{Login, ProfileUpdate, Signup};
+
+use crate::{
+    clock::Clock,
+    error::AccountsError,
+    store::{Account, Store},
+    user::{Role, Session, SessionId, User, UserId, Username},
+};
+
+/// How accounts are guarded.
+///
+/// ```
+/// use bookhub_core::AccountsConfig;
+///
+/// assert_eq!(AccountsConfig::default().session_lifetime.as_hours(), 7 * 24);
+/// ```
+#[derive(Clone, Debug)]
+pub struct AccountsConfig {
+    /// How long a session lasts: 7 days.
+    pub session_lifetime: SignedDuration,
+    /// What hashing one password costs.
+    pub hash_cost: HashCost,
+    /// How many passwords are hashed at the same time: one for every second processor.
+    pub hashers: NonZeroUsize,
+    /// How many more may wait for their turn before the answer is
+    /// [`Busy`](AccountsError::Busy): 32.
+    pub queue: usize,
+}
+
+impl Default for AccountsConfig {
+    fn default() -> Self {
+        let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Self {
+            session_lifetime: SignedDuration::from_hours(7 * 24),
+            hash_cost: HashCost::default(),
+            hashers: NonZeroUsize::new(processors / 2).unwrap_or(NonZeroUsize::MIN),
+            queue: 32,
+        }
+    }
+}
+
+/// The people of the shop. Cheap to clone; clones share the queue of passwords to hash.
+///
+/// ```
+/// use bookhub_core::{Accounts, AccountsError, Login, MemoryStore, Signup};
+/// use serde_json::json;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), AccountsError> {
+/// let accounts = Accounts::new(MemoryStore::shared());
+/// let json = json!({"username": "alice", "password": "correct horse"});
+/// let (alice, _) = accounts.signup(Signup::from_json(json.as_object().unwrap())?).await?;
+///
+/// let (user, session) = accounts.login(Login::new("Alice", "correct horse")).await?;
+/// assert_eq!(user, alice);
+///
+/// accounts.logout(session.id).await?;
+/// let ended = accounts.authenticate(session.id).await;
+/// assert!(matches!(ended, Err(AccountsError::SessionEnded)));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Accounts {
+    store: Arc<dyn Store>,
+    clock: Clock,
+    session_lifetime: SignedDuration,
+    hasher: Hasher,
+}
+
+/// Whether [`Accounts::ensure_admin`] had something to do.
+///
+/// ```
+/// use bookhub_core::{Accounts, Ensured, MemoryStore, Signup};
+/// # use serde_json::json;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let accounts = Accounts::new(MemoryStore::shared());
+/// # let json = json!({"username": "admin", "password": "admin123"});
+/// # let admin = Signup::from_json(json.as_object().unwrap()).unwrap();
+/// assert!(matches!(accounts.ensure_admin(admin.clone()).await.unwrap(), Ensured::Created(_)));
+/// assert!(matches!(accounts.ensure_admin(admin).await.unwrap(), Ensured::Existing(_)));
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ensured {
+    /// The account was made, with the given password.
+    Created(User),
+    /// An account of this name exists. It was left as it is: look at its role.
+    Existing(User),
+}
+
+impl Accounts {
+    /// The accounts in `store`, guarded as usual, by the clock of this machine.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self::with_config(store, Clock::system(), &AccountsConfig::default())
+    }
+
+    /// The accounts in `store`, guarded like this, by this clock.
+    #[must_use]
+    pub fn with_config(store: Arc<dyn Store>, clock: Clock, config: &AccountsConfig) -> Self {
+        let hasher = Hasher::new(config.hash_cost, config.hashers.get(), config.queue);
+        Self { store, clock, session_lifetime: config.session_lifetime, hasher }
+    }
+
+    /// Makes an account for somebody and logs them in.
+    pub async fn signup(&self, signup: Signup) -> Result<(User, Session), AccountsError> {
+        let account = self.create(signup, Role::User).await?;
+        let session = self.open_session(&account).await?;
+        Ok((account.user.clone(), session))
+    }
+
+    /// Logs somebody in. An unknown name takes as long, and gets the same answer, as a wrong
+    /// password.
+    pub async fn login(&self, login: Login) -> Result<(User, Session), AccountsError> {
+        let account = match Username::new(&login.username) {
+            Ok(name) => self.store.account_by_name(&name).await?,
+            Err(_) => None,
+        };
+        let hash = account.as_ref().map(|account| account.password.clone());
+        let right = self.hasher.verify(login.password, hash).await?;
+        let account = account.filter(|_| right).ok_or(AccountsError::WrongCredentials)?;
+        let session = self.open_session(&account).await?;
+        Ok((account.user.clone(), session))
+    }
+
+    /// Who is logged in with the session `id`.
+    pub async fn authenticate(&self, id: SessionId) -> Result<(User, Session), AccountsError> {
+        let (account, session) = self.admitted(id).await?;
+        Ok((account.user.clone(), session))
+    }
+
+    /// Ends the session `id`; that it had ended before is no error.
+    pub async fn logout(&self, id: SessionId) -> Result<(), AccountsError> {
+        self.store.end_session(id).await?;
+        Ok(())
+    }
+
+    /// Changes the account of whoever is logged in with the session `id`. A new password ends
+    /// their other sessions.
+    pub async fn update_profile(
+        &self,
+        id: SessionId,
+        update: ProfileUpdate,
+    ) -> Result<User, AccountsError> {
+        let (account, session) = self.admitted(id).await?;
+        let mut account = Account::clone(&account);
+        if let Some(email) = update.email {
+            account.user.email = email;
+        }
+        let Some((current, new)) = update.password else {
+            return Ok(self.store.update_account(account).await?.user.clone());
+        };
+        if !self.hasher.verify(current, Some(account.password)).await? {
+            return Err(AccountsError::WrongPassword);
+        }
+        account.password = self.hasher.hash(new).await?;
+        account.generation += 1;
+        account.kept_session = Some(session.id);
+        let account = self.store.update_account(account).await?;
+        // From here on the other sessions are shut out; this tells their open connections.
+        self.store.end_sessions(session.user, Some(session.id)).await?;
+        Ok(account.user.clone())
+    }
+
+    /// Makes an account that may run the shop.
+    pub async fn create_admin(&self, signup: Signup) -> Result<User, AccountsError> {
+        Ok(self.create(signup, Role::Admin).await?.user.clone())
+    }
+
+    /// Makes an account that may run the shop, unless there is one of this name.
+    pub async fn ensure_admin(&self, signup: Signup) -> Result<Ensured, AccountsError> {
+        let name = signup.username.clone();
+        if let Some(account) = self.store.account_by_name(&name).await? {
+            return Ok(Ensured::Existing(account.user.clone()));
+        }
+        match self.create_admin(signup).await {
+            // Another server made it at the same time.
+            Err(AccountsError::UsernameTaken) => match self.store.account_by_name(&name).await? {
+                Some(account) => Ok(Ensured::Existing(account.user.clone())),
+                None => Err(AccountsError::UsernameTaken),
+            },
+            created => created.map(Ensured::Created),
+        }
+    }
+
+    async fn create(&self, signup: Signup, role: Role) -> Result<Arc<Account>, AccountsError> {
+        // The store has the last word; to ask first saves the work of hashing.
+        if self.store.account_by_name(&signup.username).await?.is_some() {
+            return Err(AccountsError::UsernameTaken);
+        }
+        let password = self.hasher.hash(signup.password).await?;
+        let now = self.clock.now();
+        let user = User {
+            id: UserId::generate(now),
+            username: signup.username,
+            email: signup.email,
+            role,
+            created_at: now,
+        };
+        let account = Account { user, password, version: 1, generation: 1, kept_session: None };
+        Ok(self.store.insert_account(account).await?)
+    }
+
+    async fn open_session(&self, account: &Account) -> Result<Session, AccountsError> {
+        let now = self.clock.now();
+        let session = Session {
+            id: SessionId::generate(),
+            user: account.user.id,
+            created_at: now,
+            expires_at: now.checked_add(self.session_lifetime).unwrap_or(Timestamp::MAX),
+            generation: account.generation,
+        };
+        self.store.open_session(session.clone()).await?;
+        Ok(session)
+    }
+
+    async fn admitted(&self, id: SessionId) -> Result<(Arc<Account>, Session), AccountsError> {
+        let session = self.store.session(id).await?.ok_or(AccountsError::SessionEnded)?;
+        if session.expires_at <= self.clock.now() {
+            return Err(AccountsError::SessionEnded);
+        }
+        let account = self.store.account(session.user).await?;
+        let account = account.filter(|account| account.admits(&session));
+        Ok((account.ok_or(AccountsError::SessionEnded)?, session))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+//! What every backend must do, as one suite: [`store_contract!`](crate::store_contract) makes a
+//! test of each case. Feature `testing`; the caller needs `tokio` with macros and threads.
+//!
+//! Each case gets a new, empty store. Two things are left to each backend's own tests, because
+//! they cannot be brought about through the traits: a history that has expired, and a database
+//! that is gone.
+
+mod books;
+mod concurrent;
+mod feed;
+mod lists;
+mod people;
+mod samples;
+mod search;
+
+pub use books::*;
+pub use concurrent::*;
+pub use feed::*;
+pub use lists::*;
+pub use people::*;
+pub use search::*;
+
+#[cfg(test)]
+pub(crate) use lists::{defined, walk};
+
+/// Makes a test of each case of the contract, for the stores that an async expression makes.
+///
+/// ```
+/// mod memory {
+///     use std::sync::Arc;
+///     use bookhub_core::{MemoryStore, Store, store_contract};
+///
+///     async fn empty_store() -> Arc<dyn Store> {
+///         MemoryStore::shared()
+///     }
+///
+///     store_contract!(empty_store().await);
+/// }
+/// ```
+#[macro_export]
+macro_rules! store_contract {
+    ($store:expr) => {
+        $crate::store_contract! { @ $store;
+            a_book_is_read_as_it_was_written
+            a_missing_book_is_none
+            an_update_writes_content_and_counts_versions
+            a_counted_stock_leaves_the_version
+            a_stale_write_conflicts
+            a_missing_book_cannot_be_written
+            stock_moves_by_deltas_within_its_range
+            a_deleted_book_is_gone
+            an_isbn_belongs_to_one_book
+            an_isbn_is_free_again_when_its_book_gives_it_up
+            many_books_succeed_or_fail_one_by_one
+            genres_are_counted_by_shelf
+            one_of_many_edits_of_a_version_wins
+            moves_of_stock_all_count
+            an_isbn_is_taken_once_however_many_try
+            a_feed_under_load_is_complete_and_in_order
+            a_page_and_the_feed_behind_it_make_the_present
+            changes_are_fed_in_order_and_once
+            a_reader_goes_on_from_any_position
+            a_waiting_reader_hears_of_the_next_change
+            a_failed_write_is_not_fed
+            the_epoch_stays
+            every_query_is_answered_as_defined
+            a_cursor_outlives_its_book
+            a_walk_meets_every_lasting_book_once
+            a_walk_survives_changes_of_other_keys
+            books_are_found_by_what_people_type
+            a_search_follows_every_change
+            a_username_belongs_to_one_account
+            an_email_address_belongs_to_one_account
+            an_account_is_updated_from_its_current_version
+            a_change_of_role_is_fed
+            a_session_lasts_until_it_is_ended
+            all_sessions_but_one_can_be_ended
+            expired_sessions_can_be_forgotten
+        }
+    };
+    (@ $store:expr; $($case:ident)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                $crate::contract::$case($store).await;
+            }
+        )*
+    };
+}

@@ -1,0 +1,141 @@
+//! Accounts and sessions are kept.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use super::samples::{all_fed, epoch};
+use crate::{
+    Account, ChangeKind, Email, PasswordHash, Role, Session, SessionId, Store, User, UserId,
+    UserWriteError, Username,
+};
+
+/// Names that differ in letter case only are the same name.
+pub async fn a_username_belongs_to_one_account(store: Arc<dyn Store>) {
+    let alice = store.insert_account(account("Alice", None)).await.expect("inserted");
+    let twin = store.insert_account(account("aLICE", None)).await;
+    assert!(matches!(twin, Err(UserWriteError::UsernameTaken)));
+    let name = Username::new("ALICE").expect("a name");
+    let found = store.account_by_name(&name).await.expect("read").expect("an account");
+    assert_eq!(found, alice);
+    assert_eq!(found.user.username.as_str(), "Alice");
+    assert_eq!(store.account(alice.user.id).await.expect("read"), Some(found));
+    let missing = Username::new("bob").expect("a name");
+    assert_eq!(store.account_by_name(&missing).await.expect("read"), None);
+    assert_eq!(store.account(UserId::generate(epoch())).await.expect("read"), None);
+}
+
+/// Addresses are unique too, where there are any, and free again when they are given up.
+pub async fn an_email_address_belongs_to_one_account(store: Arc<dyn Store>) {
+    let address = Some("Alice@example.org");
+    let alice = store.insert_account(account("alice", address)).await.expect("inserted");
+    let twin = store.insert_account(account("bob", Some("alice@EXAMPLE.org"))).await;
+    assert!(matches!(twin, Err(UserWriteError::EmailTaken)));
+    let bob = store.insert_account(account("bob", None)).await.expect("inserted");
+    store.insert_account(account("carol", None)).await.expect("inserted");
+    let mut claim = Account::clone(&bob);
+    claim.user.email.clone_from(&alice.user.email);
+    let taken = store.update_account(claim.clone()).await;
+    assert!(matches!(taken, Err(UserWriteError::EmailTaken)));
+    let mut without = Account::clone(&alice);
+    without.user.email = None;
+    store.update_account(without).await.expect("updated");
+    store.update_account(claim).await.expect("updated");
+}
+
+/// An account is replaced only by someone who has seen it as it is.
+pub async fn an_account_is_updated_from_its_current_version(store: Arc<dyn Store>) {
+    let alice = store.insert_account(account("alice", None)).await.expect("inserted");
+    let mut update = Account::clone(&alice);
+    update.generation = 2;
+    update.kept_session = Some(SessionId::generate());
+    update.password = PasswordHash::from_phc("$other".to_owned());
+    let updated = store.update_account(update.clone()).await.expect("updated");
+    assert_eq!(*updated, Account { version: 2, ..update.clone() });
+    assert_eq!(store.account(alice.user.id).await.expect("read"), Some(updated));
+    let stale = store.update_account(update).await;
+    assert!(matches!(stale, Err(UserWriteError::VersionConflict)));
+    let missing = store.update_account(account("bob", None)).await;
+    assert!(matches!(missing, Err(UserWriteError::NotFound)));
+}
+
+/// Who may do more or less than before is told; other changes of an account are not.
+pub async fn a_change_of_role_is_fed(store: Arc<dyn Store>) {
+    let before = store.head().await.expect("a head");
+    let alice = store.insert_account(account("alice", None)).await.expect("inserted");
+    let mut update = Account::clone(&alice);
+    update.user.email = Email::new("alice@example.org").ok();
+    let mut update = Account::clone(&*store.update_account(update).await.expect("updated"));
+    update.user.role = Role::Admin;
+    store.update_account(update).await.expect("updated");
+    let fed = all_fed(&*store, before).await;
+    let kinds: Vec<_> = fed.iter().map(|change| &change.kind).collect();
+    assert_eq!(kinds, [&ChangeKind::RoleChanged { user: alice.user.id, role: Role::Admin }]);
+}
+
+/// A session is there until it is ended, which is told once.
+pub async fn a_session_lasts_until_it_is_ended(store: Arc<dyn Store>) {
+    let before = store.head().await.expect("a head");
+    let session = session(UserId::generate(epoch()), 60);
+    store.open_session(session.clone()).await.expect("opened");
+    assert_eq!(store.session(session.id).await.expect("read"), Some(session.clone()));
+    assert!(store.end_session(session.id).await.expect("ended"));
+    assert_eq!(store.session(session.id).await.expect("read"), None);
+    assert!(!store.end_session(session.id).await.expect("ended"));
+    let fed = all_fed(&*store, before).await;
+    let ended = ChangeKind::SessionEnded { user: session.user, session: session.id };
+    assert_eq!(fed.iter().map(|change| &change.kind).collect::<Vec<_>>(), [&ended]);
+}
+
+/// All sessions of a user but one can be ended, and nobody else's.
+pub async fn all_sessions_but_one_can_be_ended(store: Arc<dyn Store>) {
+    let (alice, bob) = (UserId::generate(epoch()), UserId::generate(epoch()));
+    let sessions = [alice, alice, alice, bob].map(|user| session(user, 60));
+    for session in &sessions {
+        store.open_session(session.clone()).await.expect("opened");
+    }
+    let before = store.head().await.expect("a head");
+    assert_eq!(store.end_sessions(alice, Some(sessions[1].id)).await.expect("ended"), 2);
+    for (session, lasts) in sessions.iter().zip([false, true, false, true]) {
+        assert_eq!(store.session(session.id).await.expect("read").is_some(), lasts);
+    }
+    assert_eq!(all_fed(&*store, before).await.len(), 2);
+    assert_eq!(store.end_sessions(alice, None).await.expect("ended"), 1);
+    assert_eq!(store.end_sessions(alice, None).await.expect("ended"), 0);
+}
+
+/// Expired sessions can be forgotten; that is told to nobody.
+pub async fn expired_sessions_can_be_forgotten(store: Arc<dyn Store>) {
+    let user = UserId::generate(epoch());
+    let (short, long) = (session(user, 60), session(user, 120));
+    store.open_session(short.clone()).await.expect("opened");
+    store.open_session(long.clone()).await.expect("opened");
+    let before = store.head().await.expect("a head");
+    let now = epoch() + SignedDuration::from_secs(60);
+    store.purge_sessions(now).await.expect("purged");
+    assert_eq!(store.session(short.id).await.expect("read"), None);
+    assert_eq!(store.session(long.id).await.expect("read"), Some(long));
+    assert_eq!(all_fed(&*store, before).await, []);
+}
+
+fn account(name: &str, email: Option<&str>) -> Account {
+    let user = User {
+        id: UserId::generate(epoch()),
+        username: Username::new(name).expect("a name"),
+        email: email.map(|email| Email::new(email).expect("an address")),
+        role: Role::User,
+        created_at: epoch(),
+    };
+    let password = PasswordHash::from_phc("$argon2id$".to_owned());
+    Account { user, password, version: 1, generation: 1, kept_session: None }
+}
+
+fn session(user: UserId, seconds: i64) -> Session {
+    Session {
+        id: SessionId::generate(),
+        user,
+        created_at: epoch(),
+        expires_at: epoch() + SignedDuration::from_secs(seconds),
+        generation: 1,
+    }
+}

@@ -1,0 +1,12 @@
+//! Everything that can go wrong in this crate, as types: who caused it and what to do about it.
+//! Must not know HTTP: the server maps each variant to a status and a stable code in one place.
+
+mod accounts;
+mod catalog;
+mod input;
+mod store;
+
+pub use accounts::AccountsError;
+pub use catalog::CatalogError;
+pub use input::{BadValue, FieldError, Invalid};
+pub use store::{BookWriteError, FeedError, StoreError, UserWriteError};

@@ -1,0 +1,131 @@
+//! What a store answers when it cannot do what was asked. Must not know who asked.
+
+use std::error::Error;
+
+use crate::{
+    book::{BookId, Stock},
+    change::Position,
+    isbn::Isbn,
+};
+
+/// The store itself failed: nobody's request is at fault.
+///
+/// ```
+/// use bookhub_core::StoreError;
+///
+/// let error = StoreError::unavailable("connection refused");
+/// assert_eq!(error.to_string(), "The database cannot be reached: connection refused");
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The database cannot be reached, or did not answer in time. Whether a write was done is not
+    /// known. Retry later; operators look at `/health` and the database.
+    #[error("The database cannot be reached: {0}")]
+    Unavailable(Box<dyn Error + Send + Sync>),
+    /// The database holds something that cannot be what this program wrote. Operators look at the
+    /// log; a retry does not help.
+    #[error("The database holds something unexpected: {0}")]
+    Corrupt(String),
+    /// The store is full. Operators delete something or move to a larger store.
+    #[error("The store is full: {0}")]
+    Full(String),
+}
+
+impl StoreError {
+    /// The database cannot be reached, because of `cause`.
+    pub fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Unavailable(cause.into())
+    }
+}
+
+/// Why the store did not write a book. Nothing was changed and nothing enters the feed.
+///
+/// ```
+/// use bookhub_core::BookWriteError;
+///
+/// let error = BookWriteError::VersionConflict { current: 7 };
+/// assert_eq!(error.to_string(), "the current version is 7");
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BookWriteError {
+    /// There is no such book.
+    #[error("there is no such book")]
+    NotFound,
+    /// The book does not have the version that the write is for.
+    #[error("the current version is {current}")]
+    VersionConflict {
+        /// The version it has.
+        current: u64,
+    },
+    /// Another book has the ISBN.
+    #[error("the ISBN {isbn} belongs to {book}")]
+    IsbnTaken {
+        /// The ISBN both would have.
+        isbn: Isbn,
+        /// The book that has it.
+        book: BookId,
+    },
+    /// The stock would leave 0 to [`Stock::MAX`].
+    #[error("the stock {stock} cannot change by {delta}")]
+    StockOutOfRange {
+        /// The stock as it is.
+        stock: Stock,
+        /// The change that was refused.
+        delta: i64,
+    },
+    /// The store itself failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why the store did not write an account. Nothing was changed and nothing enters the feed.
+///
+/// ```
+/// use bookhub_core::UserWriteError;
+///
+/// assert_eq!(UserWriteError::UsernameTaken.to_string(), "the username is taken");
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UserWriteError {
+    /// An account has this username (in whatever letter case).
+    #[error("the username is taken")]
+    UsernameTaken,
+    /// An account has this email address (in whatever letter case).
+    #[error("the email address is taken")]
+    EmailTaken,
+    /// There is no such account.
+    #[error("there is no such account")]
+    NotFound,
+    /// The account does not have the version that the write is for.
+    #[error("the account was changed in the meantime")]
+    VersionConflict,
+    /// The store itself failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a feed ended.
+///
+/// ```
+/// use bookhub_core::{FeedError, Position};
+///
+/// let error = FeedError::HistoryExpired { oldest: Position::new(8) };
+/// assert_eq!(error.to_string(), "the history no longer reaches back so far");
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FeedError {
+    /// Changes after the reader's position are no longer kept. The reader fetches what it shows
+    /// anew and goes on from the position of that answer.
+    #[error("the history no longer reaches back so far")]
+    HistoryExpired {
+        /// The oldest position from which the feed can still be read.
+        oldest: Position,
+    },
+    /// The store itself failed. The reader opens the feed again from where it was.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

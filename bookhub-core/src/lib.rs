@@ -1,0 +1,45 @@
+#![doc = include_str!("../README.md")]
+
+mod accounts;
+mod book;
+mod catalog;
+mod change;
+mod clock;
+#[cfg(any(test, feature = "testing"))]
+pub mod contract;
+mod error;
+mod id;
+mod isbn;
+mod json;
+mod money;
+mod query;
+mod sample;
+mod search;
+mod store;
+mod text;
+mod user;
+
+pub use accounts::{Accounts, AccountsConfig, Ensured, HashCost, Login, ProfileUpdate, Signup};
+pub use book::{
+    Author, Book, BookContent, BookDraft, BookId, BookPatch, CoverUrl, Description, Genre, Stock,
+    StockAdjustment, StockReason, Title, Year,
+};
+pub use catalog::Catalog;
+pub use change::{Change, ChangeKind, Epoch, Position};
+pub use clock::Clock;
+pub use error::{
+    AccountsError, BadValue, BookWriteError, CatalogError, FeedError, FieldError, Invalid,
+    StoreError, UserWriteError,
+};
+pub use isbn::Isbn;
+pub use money::Price;
+pub use query::{
+    BookPage, BookQuery, Cursor, Direction, GenreCount, PageSize, Sort, SortBy, SortKey, Total,
+};
+pub use sample::{load_sample, sample_catalogue};
+pub use search::{GenreKey, SearchQuery, normalise, sort_key, terms};
+pub use store::{
+    Account, BookStore, BookUpdate, Feed, MemoryConfig, MemoryStore, PasswordHash, SessionStore,
+    Store, UserStore,
+};
+pub use user::{Email, Password, Role, Session, SessionId, TypedPassword, User, UserId, Username};

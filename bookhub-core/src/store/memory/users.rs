@@ -1,0 +1,92 @@
+//! The store's accounts and sessions, in memory.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::{MemoryStore, state::State};
+use crate::{
+    change::ChangeKind,
+    error::{StoreError, UserWriteError},
+    store::{Account, SessionStore, UserStore},
+    user::{Session, SessionId, UserId, Username},
+};
+
+#[async_trait]
+impl UserStore for MemoryStore {
+    async fn account(&self, id: UserId) -> Result<Option<Arc<Account>>, StoreError> {
+        Ok(self.snapshot().people.account(id).cloned())
+    }
+
+    async fn account_by_name(&self, name: &Username) -> Result<Option<Arc<Account>>, StoreError> {
+        Ok(self.snapshot().people.named(name).cloned())
+    }
+
+    async fn insert_account(&self, account: Account) -> Result<Arc<Account>, UserWriteError> {
+        self.write(|state| state.people.put(account))
+    }
+
+    async fn update_account(&self, mut account: Account) -> Result<Arc<Account>, UserWriteError> {
+        self.write(|state| {
+            let id = account.user.id;
+            let old = state.people.account(id).ok_or(UserWriteError::NotFound)?;
+            if old.version != account.version {
+                return Err(UserWriteError::VersionConflict);
+            }
+            let role = account.user.role;
+            let role_changed = old.user.role != role;
+            account.version += 1;
+            let account = state.people.put(account)?;
+            if role_changed {
+                state.history.record(ChangeKind::RoleChanged { user: id, role });
+            }
+            Ok(account)
+        })
+    }
+}
+
+#[async_trait]
+impl SessionStore for MemoryStore {
+    async fn open_session(&self, session: Session) -> Result<(), StoreError> {
+        self.write(|state| {
+            // Whoever logs in clears away what nobody can use any more.
+            state.people.purge(session.created_at);
+            state.people.open(session);
+            Ok(())
+        })
+    }
+
+    async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+        Ok(self.snapshot().people.session(id).cloned())
+    }
+
+    async fn end_session(&self, id: SessionId) -> Result<bool, StoreError> {
+        self.write(|state| Ok(end(state, id)))
+    }
+
+    async fn end_sessions(
+        &self,
+        user: UserId,
+        except: Option<SessionId>,
+    ) -> Result<usize, StoreError> {
+        self.write(|state| {
+            let sessions = state.people.sessions_of(user).into_iter();
+            let ended = sessions.filter(|id| Some(*id) != except && end(state, *id));
+            Ok(ended.count())
+        })
+    }
+
+    async fn purge_sessions(&self, now: Timestamp) -> Result<usize, StoreError> {
+        self.write(|state| Ok(state.people.purge(now)))
+    }
+}
+
+/// Ends a session and says so; returns whether there was one.
+fn end(state: &mut State, id: SessionId) -> bool {
+    let Some(session) = state.people.end(id) else {
+        return false;
+    };
+    state.history.record(ChangeKind::SessionEnded { user: session.user, session: id });
+    true
+}
