@@ -1,0 +1,150 @@
+//! From the store's change feed to the hub: the only place that publishes. An event exists because
+//! a change was committed.
+
+use std::{sync::Arc, time::Duration};
+
+use bookhub_core::{
+    Author, Book, BookId, Change, ChangeKind, CoverUrl, FeedError, Genre, Position, Price, Stock,
+    Store, Title, Year,
+};
+use bookhub_realtime::{Hub, PublishError, Topic};
+use futures_util::StreamExt as _;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::json;
+use tokio::sync::oneshot;
+
+/// How long to wait before the feed is opened again after a failure.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// The topic of the catalogue.
+pub(crate) fn books_topic() -> Topic {
+    "books".parse().expect("a plain word names a topic")
+}
+
+/// Follows the feed for ever and publishes each change at its own position. Once it has come to
+/// `present`, the hub knows what clients may ask for, and `ready` is told.
+pub(crate) async fn run(
+    store: Arc<dyn Store>,
+    hub: Hub,
+    present: Position,
+    ready: oneshot::Sender<()>,
+) {
+    let bridge = Bridge { hub, books: books_topic() };
+    let mut after = Position::START;
+    let mut ready = Some(ready);
+    loop {
+        if after >= present {
+            ready.take().map(|ready| ready.send(()));
+        }
+        let mut changes = store.changes(after);
+        while let Some(next) = changes.next().await {
+            match next {
+                Ok(change) => {
+                    bridge.publish(&change);
+                    after = change.position;
+                    if after >= present {
+                        ready.take().map(|ready| ready.send(()));
+                    }
+                }
+                Err(FeedError::HistoryExpired { oldest }) => {
+                    tracing::warn!("the feed was faster than its readers: clients fetch anew");
+                    bridge.hub.raise_tail(realtime(oldest));
+                    after = oldest;
+                    break;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the change feed failed and is opened again");
+                    break;
+                }
+            }
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+/// The hub's name for a position of the store.
+pub(crate) const fn realtime(position: Position) -> bookhub_realtime::Position {
+    bookhub_realtime::Position::new(position.number())
+}
+
+struct Bridge {
+    hub: Hub,
+    books: Topic,
+}
+
+impl Bridge {
+    fn publish(&self, change: &Change) {
+        let at = realtime(change.position);
+        let published = match &change.kind {
+            ChangeKind::BookCreated(book) => self.tell(at, "book:created", &Payload::of(book)),
+            ChangeKind::BookUpdated(book) => self.tell(at, "book:updated", &Payload::of(book)),
+            ChangeKind::BookDeleted(id) => self.tell(at, "book:deleted", &json!({ "id": id })),
+            ChangeKind::SessionEnded { session, .. } => {
+                let session = session.to_string();
+                self.hub.revoke(|identity| identity.session() == Some(&session));
+                Ok(())
+            }
+            ChangeKind::RoleChanged { user, .. } => {
+                let user = user.to_string();
+                self.hub.revoke(|identity| identity.subject() == Some(&user));
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        self.hub.advance(at);
+        if let Err(error) = published {
+            tracing::error!(%error, ?at, "a change could not be published");
+        }
+    }
+
+    fn tell(
+        &self,
+        at: bookhub_realtime::Position,
+        event: &str,
+        data: &impl Serialize,
+    ) -> Result<(), PublishError> {
+        let position = self.hub.publish_at(at, &self.books, event, data)?;
+        tracing::debug!(id = %self.hub.id(position), event, "published");
+        Ok(())
+    }
+}
+
+/// What an event says of a book: what lists show, and the versions that settle which is newer.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Payload<'a> {
+    id: BookId,
+    title: &'a Title,
+    author: &'a Author,
+    price: Price,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cover_url: Option<&'a CoverUrl>,
+    genre: &'a Genre,
+    year: Year,
+    stock: Stock,
+    version: u64,
+    stock_version: u64,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+impl<'a> Payload<'a> {
+    fn of(book: &'a Book) -> Self {
+        let content = &book.content;
+        Self {
+            id: book.id,
+            title: &content.title,
+            author: &content.author,
+            price: content.price,
+            cover_url: content.cover_url.as_ref(),
+            genre: &content.genre,
+            year: content.year,
+            stock: book.stock,
+            version: book.version,
+            stock_version: book.stock_version,
+            created_at: book.created_at,
+            updated_at: book.updated_at,
+        }
+    }
+}

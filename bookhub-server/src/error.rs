@@ -1,0 +1,204 @@
+//! What a client is told when its request fails: one match gives status and stable code. The
+//! inside of a 5xx is logged, not sent.
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bookhub_core::{AccountsError, CatalogError, FieldError, Invalid, StoreError};
+use serde::Serialize;
+
+/// Why a request failed.
+#[derive(Debug)]
+pub(crate) enum ApiError {
+    Catalog(CatalogError),
+    Accounts(AccountsError),
+    /// Wrong fields, with the sentence that stands above them.
+    Fields(&'static str, Vec<FieldError>),
+    /// The body is no JSON object.
+    Json(String),
+    ContentType,
+    TooLarge,
+    BodyLost,
+    BadIfMatch,
+    NotFound(&'static str),
+    Method,
+    LoginRequired,
+    AdminRequired,
+    CrossSite,
+    Internal,
+}
+
+/// An error as it is sent, waiting in the response for the id of the request.
+#[derive(Debug, Clone)]
+pub(crate) struct ErrorBody {
+    error: String,
+    code: &'static str,
+    details: Vec<FieldError>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Sent<'a> {
+    error: &'a str,
+    code: &'static str,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
+    details: &'a [FieldError],
+}
+
+impl ErrorBody {
+    /// The body with the id under which the log knows the request.
+    pub(crate) fn with_request_id(&self, request_id: &str) -> Response {
+        let Self { error, code, details } = self;
+        Json(Sent { error, code, request_id, details }).into_response()
+    }
+}
+
+pub(crate) const INVALID_BOOK: &str = "Invalid book data";
+pub(crate) const INVALID_QUERY: &str = "Invalid query";
+pub(crate) const INVALID_INPUT: &str = "Invalid input";
+
+impl ApiError {
+    pub(crate) fn fields(sentence: &'static str) -> impl Fn(Invalid) -> Self {
+        move |invalid| Self::Fields(sentence, invalid.into_errors())
+    }
+
+    /// The one match from errors to statuses and codes.
+    fn status(&self) -> (StatusCode, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::Catalog(error) => match error {
+                CatalogError::NotFound(_) => (S::NOT_FOUND, "not_found"),
+                CatalogError::IsbnTaken { .. } => (S::CONFLICT, "isbn_taken"),
+                CatalogError::VersionConflict { .. } => {
+                    (S::PRECONDITION_FAILED, "version_conflict")
+                }
+                CatalogError::StockBelowZero { .. } => (S::CONFLICT, "stock_below_zero"),
+                CatalogError::StockAboveLimit { .. } => (S::CONFLICT, "stock_above_limit"),
+                CatalogError::Invalid(_) => (S::BAD_REQUEST, "invalid"),
+                CatalogError::Store(error) => of_store(error),
+                _ => (S::INTERNAL_SERVER_ERROR, "internal"),
+            },
+            Self::Accounts(error) => match error {
+                AccountsError::Invalid(_) => (S::BAD_REQUEST, "invalid"),
+                AccountsError::UsernameTaken => (S::CONFLICT, "username_taken"),
+                AccountsError::EmailTaken => (S::CONFLICT, "email_taken"),
+                AccountsError::WrongCredentials => (S::UNAUTHORIZED, "wrong_credentials"),
+                AccountsError::WrongPassword => (S::FORBIDDEN, "wrong_password"),
+                AccountsError::SessionEnded => (S::UNAUTHORIZED, "session_ended"),
+                AccountsError::Conflict => (S::CONFLICT, "conflict"),
+                AccountsError::Busy => (S::SERVICE_UNAVAILABLE, "busy"),
+                AccountsError::Store(error) => of_store(error),
+                _ => (S::INTERNAL_SERVER_ERROR, "internal"),
+            },
+            Self::Fields(..) => (S::BAD_REQUEST, "invalid"),
+            Self::Json(_) => (S::BAD_REQUEST, "invalid_json"),
+            Self::ContentType => (S::UNSUPPORTED_MEDIA_TYPE, "content_type"),
+            Self::TooLarge => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::BodyLost => (S::BAD_REQUEST, "body_incomplete"),
+            Self::BadIfMatch => (S::BAD_REQUEST, "invalid_if_match"),
+            Self::NotFound(_) => (S::NOT_FOUND, "not_found"),
+            Self::Method => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::LoginRequired => (S::UNAUTHORIZED, "login_required"),
+            Self::AdminRequired => (S::FORBIDDEN, "admin_required"),
+            Self::CrossSite => (S::FORBIDDEN, "cross_site"),
+            Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal"),
+        }
+    }
+
+    fn sentence(&self) -> String {
+        match self {
+            Self::Catalog(CatalogError::NotFound(_)) => "Book not found".to_owned(),
+            Self::Catalog(error) => error.to_string(),
+            Self::Accounts(AccountsError::Invalid(_)) => INVALID_INPUT.to_owned(),
+            Self::Accounts(error) => error.to_string(),
+            Self::Fields(sentence, _) => (*sentence).to_owned(),
+            Self::Json(problem) => format!("The body is no JSON object: {problem}"),
+            Self::ContentType => "Send JSON, with the header Content-Type: application/json".into(),
+            Self::TooLarge => "The body is larger than 1 MiB".to_owned(),
+            Self::BodyLost => "The body did not arrive whole".to_owned(),
+            Self::BadIfMatch => {
+                "If-Match must be * or an ETag that this book was answered with".to_owned()
+            }
+            Self::NotFound(what) => (*what).to_owned(),
+            Self::Method => "This address does not know this method: see the Allow header".into(),
+            Self::LoginRequired => {
+                "Log in first: send the token as Authorization: Bearer, or as the cookie".to_owned()
+            }
+            Self::AdminRequired => "Only an admin may do this".to_owned(),
+            Self::CrossSite => {
+                "With a cookie, changes are taken from the shop's own pages only: send the token \
+                 as Authorization: Bearer instead"
+                    .to_owned()
+            }
+            Self::Internal => "Something went wrong on our side".to_owned(),
+        }
+    }
+
+    fn into_details(self) -> Vec<FieldError> {
+        match self {
+            Self::Fields(_, details) => details,
+            Self::Catalog(CatalogError::Invalid(invalid))
+            | Self::Accounts(AccountsError::Invalid(invalid)) => invalid.into_errors(),
+            Self::Catalog(ref error @ CatalogError::IsbnTaken { .. }) => {
+                vec![FieldError::new("isbn", error)]
+            }
+            Self::Accounts(ref error @ AccountsError::UsernameTaken) => {
+                vec![FieldError::new("username", error)]
+            }
+            Self::Accounts(ref error @ AccountsError::EmailTaken) => {
+                vec![FieldError::new("email", error)]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn of_store(error: &StoreError) -> (StatusCode, &'static str) {
+    match error {
+        StoreError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable"),
+        StoreError::Full(_) => (StatusCode::INSUFFICIENT_STORAGE, "store_full"),
+        _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, code) = self.status();
+        let error = if status.is_server_error() {
+            tracing::error!(error = %self.sentence(), code, "a request failed on our side");
+            match status {
+                StatusCode::SERVICE_UNAVAILABLE => "The shop is busy: try again soon".to_owned(),
+                StatusCode::INSUFFICIENT_STORAGE => "The store is full".to_owned(),
+                _ => "Something went wrong on our side".to_owned(),
+            }
+        } else {
+            self.sentence()
+        };
+        let mut response = status.into_response();
+        let headers = response.headers_mut();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        let body = ErrorBody { error, code, details: self.into_details() };
+        response.extensions_mut().insert(body);
+        response
+    }
+}
+
+impl From<CatalogError> for ApiError {
+    fn from(error: CatalogError) -> Self {
+        Self::Catalog(error)
+    }
+}
+
+impl From<AccountsError> for ApiError {
+    fn from(error: AccountsError) -> Self {
+        Self::Accounts(error)
+    }
+}

@@ -1,0 +1,149 @@
+//! The BookHub server: configuration, routes and wiring around [`bookhub_core`] and
+//! [`bookhub_realtime`], the only crate that knows both.
+
+mod auth;
+mod body;
+mod bridge;
+mod config;
+mod error;
+mod etag;
+mod observe;
+mod router;
+mod routes;
+mod serve;
+mod state;
+mod tokens;
+
+use std::{sync::Arc, time::Instant};
+
+use bookhub_core::{
+    Accounts, AccountsError, CatalogError, Ensured, MemoryStore, Signup, Store, StoreError,
+};
+use bookhub_realtime::{Hub, HubConfig};
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+use tokio::{net::TcpListener, sync::oneshot};
+
+pub use crate::config::{AdminConfig, Args, Config, ConfigError, Environment};
+use crate::{auth::ShopAuthorizer, state::AppState, tokens::Tokens};
+
+/// The server could not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The operator's: the first administrator's name or password cannot be used.
+    #[error("The first administrator cannot be made: {0}")]
+    Admin(#[source] AccountsError),
+    /// The sample catalogue could not be loaded.
+    #[error("The sample catalogue cannot be loaded: {0}")]
+    Sample(#[from] CatalogError),
+    /// The database does not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A shop that is ready to serve.
+#[derive(Debug)]
+pub struct Server {
+    router: axum::Router,
+    hub: Hub,
+    bridge: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl Server {
+    /// Opens the store, fills it if it is to begin with the sample, and connects it to the hub.
+    ///
+    /// # Errors
+    /// If the store, the sample or the first administrator cannot be set up.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let store: Arc<dyn Store> = MemoryStore::shared();
+        if config.sample_catalogue {
+            let books = bookhub_core::load_sample(Arc::clone(&store)).await?;
+            tracing::info!(books, "the sample catalogue is loaded");
+        }
+        let accounts = Accounts::new(Arc::clone(&store));
+        ensure_admin(&accounts, &config).await?;
+
+        let secret = match &config.jwt_secret {
+            Some(secret) => secret.expose_secret().as_bytes().to_vec(),
+            None => rand::random::<[u8; 32]>().to_vec(),
+        };
+        let tokens = Arc::new(Tokens::new(&secret));
+        let hub = hub(&store, &accounts, &tokens, &config, secret).await?;
+        let bridge = match config.realtime {
+            true => Some(open_bridge(&store, &hub).await?),
+            false => None,
+        };
+        let state = AppState {
+            catalog: bookhub_core::Catalog::new(Arc::clone(&store)),
+            store,
+            accounts,
+            tokens,
+            hub: hub.clone(),
+            config: Arc::new(config),
+            started: Instant::now(),
+        };
+        Ok(Self { router: router::router(state), hub, bridge })
+    }
+
+    /// Serves until `shutdown` comes and everything begun is finished, ten seconds at most.
+    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+        serve::serve(listener, self.router, self.hub, shutdown).await;
+        if let Some(bridge) = self.bridge {
+            bridge.abort();
+        }
+    }
+}
+
+/// Connects the store to the hub, and waits until the hub has come to the present: who connects
+/// before would get the past as news.
+async fn open_bridge(
+    store: &Arc<dyn Store>,
+    hub: &Hub,
+) -> Result<tokio::task::JoinHandle<()>, StartError> {
+    let present = store.head().await?;
+    let (ready, is_ready) = oneshot::channel();
+    let bridge = tokio::spawn(bridge::run(Arc::clone(store), hub.clone(), present, ready));
+    // It ends only with the server.
+    let _ = is_ready.await;
+    Ok(bridge)
+}
+
+async fn ensure_admin(accounts: &Accounts, config: &Config) -> Result<(), StartError> {
+    let Some(admin) = &config.admin else {
+        tracing::warn!("there is no administrator: set ADMIN_PASSWORD to make one");
+        return Ok(());
+    };
+    let fields = json!({ "username": admin.username, "password": admin.password.expose_secret() });
+    let signup = fields.as_object().map(Signup::from_json).transpose();
+    let signup = signup.map_err(|invalid| StartError::Admin(invalid.into()))?;
+    let Some(signup) = signup else { return Ok(()) };
+    let ensured = accounts.ensure_admin(signup).await.map_err(StartError::Admin)?;
+    if admin.is_default && matches!(ensured, Ensured::Created(_)) {
+        tracing::warn!(
+            username = admin.username,
+            password = admin.password.expose_secret(),
+            "development only: log in as this administrator"
+        );
+    }
+    Ok(())
+}
+
+async fn hub(
+    store: &Arc<dyn Store>,
+    accounts: &Accounts,
+    tokens: &Arc<Tokens>,
+    config: &Config,
+    secret: Vec<u8>,
+) -> Result<Hub, StartError> {
+    let epoch = store.epoch().await?;
+    let mut settings = HubConfig::new()
+        .secret(secret)
+        .default_topics([bridge::books_topic().into()])
+        .allowed_origins(config.client_origins.iter().cloned())
+        .authorizer(ShopAuthorizer::new(accounts.clone(), Arc::clone(tokens), config));
+    if let Ok(epoch) = epoch.as_str().parse() {
+        settings = settings.epoch(epoch);
+    }
+    Ok(Hub::new(settings))
+}

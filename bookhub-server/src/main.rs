@@ -1,0 +1,91 @@
+//! The binary: settings, logging, a listener, and an exit code.
+
+use std::{env, io, process::ExitCode};
+
+use bookhub_server::{Args, Config, Server};
+use clap::Parser as _;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+use tracing_subscriber::EnvFilter;
+
+const FAILED: u8 = 1;
+const WRONG_SETTINGS: u8 = 3;
+const CANNOT_LISTEN: u8 = 4;
+
+/// What is said to the operator, and the exit code that goes with it.
+type Failure = (u8, String);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((code, sentence)) => {
+            #[expect(clippy::print_stderr, reason = "the one sentence for the operator")]
+            {
+                eprintln!("bookhub-server: {sentence}");
+            }
+            ExitCode::from(code)
+        }
+    }
+}
+
+async fn run() -> Result<(), Failure> {
+    let args = Args::parse();
+    let config = Config::load(&args, &env::vars().collect())
+        .map_err(|error| (WRONG_SETTINGS, error.to_string()))?;
+    start_logging(&config)?;
+
+    let cannot_listen = |error: io::Error| (CANNOT_LISTEN, listen_failure(&config, &error));
+    let listener = TcpListener::bind(config.address).await.map_err(cannot_listen)?;
+    let address = listener.local_addr().map_err(cannot_listen)?;
+    let shutdown = shutdown().map_err(|error| (FAILED, error.to_string()))?;
+    let environment = config.environment.as_str();
+    let server = Server::start(config).await.map_err(|error| (FAILED, error.to_string()))?;
+    tracing::info!(environment, "the shop is open at http://{address}");
+    server.serve(listener, shutdown).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn start_logging(config: &Config) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(&config.log).map_err(|error| {
+        (WRONG_SETTINGS, format!("LOG is {:?}, which is no filter: {error}.", config.log))
+    })?;
+    let logging = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    if config.log_json {
+        logging.json().init();
+    } else {
+        logging.with_target(false).init();
+    }
+    Ok(())
+}
+
+fn listen_failure(config: &Config, error: &io::Error) -> String {
+    let address = config.address;
+    match error.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "Port {} of {} is in use: stop the other program, or choose another port with --port.",
+            address.port(),
+            address.ip()
+        ),
+        io::ErrorKind::PermissionDenied => format!(
+            "Port {} may not be used without rights: choose one above 1023 with --port.",
+            address.port()
+        ),
+        _ => format!("Cannot listen on {address}: {error}. Choose another address with --host."),
+    }
+}
+
+/// Waits for Ctrl-C or the signal that service managers send.
+fn shutdown() -> io::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}

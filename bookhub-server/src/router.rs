@@ -1,0 +1,83 @@
+//! Every route and layer on one page.
+
+use axum::{
+    Router,
+    extract::Request,
+    http::{HeaderName, HeaderValue, Method, header},
+    middleware,
+    routing::{get, post},
+};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    cors::{AllowOrigin, CorsLayer},
+};
+
+use crate::{
+    error::ApiError,
+    observe::observe,
+    routes::{auth, books, covers, health, page},
+    state::AppState,
+};
+
+/// The whole HTTP interface of the shop.
+pub(crate) fn router(state: AppState) -> Router {
+    let cors = cors(&state.config.client_origins);
+    let mut router = Router::new()
+        .route("/", get(page::index))
+        .route("/covers/{file}", get(covers::cover))
+        .route("/health", get(health::health))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/api/auth/signup", post(auth::signup))
+        .route("/api/auth/login", post(auth::login))
+        .route("/api/auth/logout", post(auth::logout))
+        .route("/api/auth/profile", get(auth::profile).put(auth::update_profile))
+        .route("/api/books", get(books::list).post(books::create))
+        .route(
+            "/api/books/{id}",
+            get(books::get).put(books::update).patch(books::update).delete(books::delete),
+        )
+        .route("/api/books/{id}/stock", post(books::adjust_stock))
+        .route("/api/genres", get(books::genres));
+    if state.config.realtime {
+        router = router.route_service("/ws", state.hub.websocket());
+    }
+    router
+        .fallback(not_found)
+        .method_not_allowed_fallback(async || ApiError::Method)
+        .layer(cors)
+        .layer(CatchPanicLayer::custom(|_| {
+            axum::response::IntoResponse::into_response(ApiError::Internal)
+        }))
+        .layer(middleware::from_fn(observe))
+        .with_state(state)
+}
+
+async fn not_found(_: Request) -> ApiError {
+    ApiError::NotFound("There is nothing at this address")
+}
+
+/// Pages of the listed origins may use the API, with their cookies.
+fn cors(origins: &[String]) -> CorsLayer {
+    let origins = origins.iter().filter_map(|origin| HeaderValue::try_from(origin).ok());
+    let shown = [
+        "etag",
+        "link",
+        "location",
+        "x-feed-position",
+        "x-request-id",
+        "x-total-count",
+        "x-total-count-relation",
+    ];
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_credentials(true)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_MATCH,
+            header::IF_NONE_MATCH,
+        ])
+        .expose_headers(shown.map(HeaderName::from_static))
+}

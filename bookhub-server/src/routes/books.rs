@@ -1,0 +1,220 @@
+//! The catalogue: `/api/books` and `/api/genres`.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, RawQuery, State},
+    http::{
+        HeaderMap, HeaderName, HeaderValue, StatusCode,
+        header::{self, InvalidHeaderValue},
+    },
+    response::{IntoResponse, Response},
+};
+use bookhub_core::{
+    Book, BookDraft, BookId, BookPage, BookPatch, BookQuery, CatalogError, Invalid, Position,
+    StockAdjustment,
+};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::json;
+use url::form_urlencoded;
+
+use crate::{
+    auth::Admin,
+    body::JsonObject,
+    bridge::realtime,
+    error::{ApiError, INVALID_BOOK, INVALID_QUERY},
+    etag,
+    state::AppState,
+};
+
+static FEED_POSITION: HeaderName = HeaderName::from_static("x-feed-position");
+static TOTAL: HeaderName = HeaderName::from_static("x-total-count");
+static TOTAL_RELATION: HeaderName = HeaderName::from_static("x-total-count-relation");
+
+/// A book as the API shows it at one moment.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BookView<'a> {
+    #[serde(flatten)]
+    book: &'a Book,
+    is_new: bool,
+    is_updated: bool,
+}
+
+impl<'a> BookView<'a> {
+    fn of(book: &'a Book, now: Timestamp) -> Self {
+        Self { book, is_new: book.is_new(now), is_updated: book.is_updated(now) }
+    }
+}
+
+/// `GET /api/books`
+pub(crate) async fn list(
+    State(state): State<AppState>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let parameters = parameters(query.as_deref().unwrap_or_default())?;
+    let query = BookQuery::parse(parameters.iter().map(|(name, value)| (name, value)))
+        .map_err(ApiError::fields(INVALID_QUERY))?;
+    let page = state.catalog.list(&query).await?;
+
+    let now = Timestamp::now();
+    let books: Vec<_> = page.books.iter().map(|book| BookView::of(book, now)).collect();
+    let mut response = etag::answer(&headers, &books)?;
+    let answer = response.headers_mut();
+    answer.insert(TOTAL.clone(), page.total.count.into());
+    if !page.total.exact {
+        answer.insert(TOTAL_RELATION.clone(), HeaderValue::from_static("gte"));
+    }
+    if let Some(link) = next_link(&page, &parameters).map_err(|_| ApiError::Internal)? {
+        answer.insert(header::LINK, link);
+    }
+    put_position(&state, page.position, &mut response)?;
+    Ok(response)
+}
+
+/// `GET /api/books/{id}`
+pub(crate) async fn get(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let (book, position) = state.catalog.get(parse_id(&id)?).await?;
+    let now = Timestamp::now();
+    let mut response = if etag::is_known(&headers, &etag::of_book(&book, now)) {
+        not_modified(&book, now)
+    } else {
+        shown(&book, now)
+    };
+    put_position(&state, position, &mut response)?;
+    Ok(response)
+}
+
+/// `POST /api/books`
+pub(crate) async fn create(
+    State(state): State<AppState>,
+    _: Admin,
+    JsonObject(object): JsonObject,
+) -> Result<Response, ApiError> {
+    let draft = BookDraft::from_json(&object).map_err(ApiError::fields(INVALID_BOOK))?;
+    let book = state.catalog.create(draft).await?;
+    let location = HeaderValue::try_from(format!("/api/books/{}", book.id));
+    let mut response = shown(&book, Timestamp::now());
+    *response.status_mut() = StatusCode::CREATED;
+    response.headers_mut().insert(header::LOCATION, location.map_err(|_| ApiError::Internal)?);
+    Ok(response)
+}
+
+/// `PUT` and `PATCH /api/books/{id}`: only the fields that are sent change.
+pub(crate) async fn update(
+    State(state): State<AppState>,
+    _: Admin,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    JsonObject(object): JsonObject,
+) -> Result<Response, ApiError> {
+    let id = parse_id(&id)?;
+    let expected = etag::expected_version(&headers)?;
+    let patch = BookPatch::from_json(&object).map_err(ApiError::fields(INVALID_BOOK))?;
+    let book = state.catalog.update(id, &patch, expected).await?;
+    Ok(shown(&book, Timestamp::now()))
+}
+
+/// `DELETE /api/books/{id}`
+pub(crate) async fn delete(
+    State(state): State<AppState>,
+    _: Admin,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<serde_json::Value>, ApiError> {
+    let expected = etag::expected_version(&headers)?;
+    state.catalog.delete(parse_id(&id)?, expected).await?;
+    Ok(Json(json!({ "success": true })))
+}
+
+/// `POST /api/books/{id}/stock`
+pub(crate) async fn adjust_stock(
+    State(state): State<AppState>,
+    _: Admin,
+    Path(id): Path<String>,
+    JsonObject(object): JsonObject,
+) -> Result<Response, ApiError> {
+    let id = parse_id(&id)?;
+    let adjustment = StockAdjustment::from_json(&object).map_err(ApiError::fields(INVALID_BOOK))?;
+    let book = state.catalog.adjust_stock(id, &adjustment).await?;
+    Ok(shown(&book, Timestamp::now()))
+}
+
+/// `GET /api/genres`
+pub(crate) async fn genres(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    etag::answer(&headers, &state.catalog.genres().await?)
+}
+
+/// What is no id names no book.
+pub(crate) fn parse_id(text: &str) -> Result<BookId, ApiError> {
+    text.parse().map_err(|_| ApiError::NotFound("Book not found"))
+}
+
+/// The parameters of a query, which must be UTF-8.
+fn parameters(query: &str) -> Result<Vec<(String, String)>, ApiError> {
+    form_urlencoded::parse(query.as_bytes())
+        .map(|(name, value)| match value.contains('\u{fffd}') {
+            true => Err(Invalid::field(name.into_owned(), "Must be UTF-8, percent-encoded.")),
+            false => Ok((name.into_owned(), value.into_owned())),
+        })
+        .collect::<Result<_, _>>()
+        .map_err(ApiError::fields(INVALID_QUERY))
+}
+
+/// The `Link` to the next page (RFC 8288): the same query with another cursor.
+fn next_link(
+    page: &BookPage,
+    parameters: &[(String, String)],
+) -> Result<Option<HeaderValue>, InvalidHeaderValue> {
+    let Some(next) = &page.next else {
+        return Ok(None);
+    };
+    let query = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(parameters.iter().filter(|(name, _)| name != "cursor"))
+        .append_pair("cursor", &next.to_string())
+        .finish();
+    HeaderValue::try_from(format!("</api/books?{query}>; rel=\"next\"")).map(Some)
+}
+
+fn shown(book: &Arc<Book>, now: Timestamp) -> Response {
+    let tag = etag::of_book(book, now);
+    (
+        [(header::ETAG, tag), (header::CACHE_CONTROL, "no-cache".to_owned())],
+        Json(BookView::of(book, now)),
+    )
+        .into_response()
+}
+
+fn not_modified(book: &Book, now: Timestamp) -> Response {
+    let tag = etag::of_book(book, now);
+    let headers = [(header::ETAG, tag), (header::CACHE_CONTROL, "no-cache".to_owned())];
+    (StatusCode::NOT_MODIFIED, headers).into_response()
+}
+
+/// Says up to where the answer includes every change, for clients that fetch and follow.
+fn put_position(
+    state: &AppState,
+    position: Position,
+    response: &mut Response,
+) -> Result<(), ApiError> {
+    let id = state.hub.id(realtime(position)).to_string();
+    let value = HeaderValue::try_from(id).map_err(|_| ApiError::Internal)?;
+    response.headers_mut().insert(FEED_POSITION.clone(), value);
+    Ok(())
+}
+
+impl From<Invalid> for ApiError {
+    fn from(invalid: Invalid) -> Self {
+        Self::Catalog(CatalogError::Invalid(invalid))
+    }
+}

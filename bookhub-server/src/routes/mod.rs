@@ -1,0 +1,8 @@
+//! The routes: one file a noun. They parse and authorize, call a service, and shape the answer;
+//! they never publish.
+
+pub(crate) mod auth;
+pub(crate) mod books;
+pub(crate) mod covers;
+pub(crate) mod health;
+pub(crate) mod page;
