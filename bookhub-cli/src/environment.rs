@@ -1,0 +1,16 @@
+//! The names of the environment that this program reads, all of them. `NO_COLOR`, `CLICOLOR` and
+//! `CLICOLOR_FORCE` are read by `anstream`. Must not know what the values are for.
+
+use std::{env, ffi::OsString};
+
+/// Which server, where `--server` does not say.
+pub(crate) const SERVER: &str = "BOOKHUB_SERVER";
+/// A token that goes before the stored ones.
+pub(crate) const TOKEN: &str = "BOOKHUB_TOKEN";
+/// Where the credentials are kept, instead of the platform's place.
+pub(crate) const CONFIG_DIR: &str = "BOOKHUB_CONFIG_DIR";
+
+/// A variable that is set to something.
+pub(crate) fn value(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
+}
