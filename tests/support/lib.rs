@@ -1,0 +1,13 @@
+//! What the black-box tests share: a running server on a port of its own, an admin's HTTP client,
+//! a raw WebSocket, the command line. It knows the programs only from outside.
+
+mod program;
+mod server;
+mod socket;
+
+pub use program::{Finished, program, run_cli};
+pub use server::{Admin, Server};
+pub use socket::Socket;
+
+/// A deadline that only something that hangs can miss.
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
