@@ -92,9 +92,7 @@ impl Writer {
                 return;
             };
             loop {
-                // Whoever joins before the batch is taken stands at its start or finds what it
-                // lacks in the log; who joins later stands behind it.
-                lanes.append(&mut self.joining.lock().unwrap_or_else(PoisonError::into_inner));
+                self.take_in(&mut lanes, &shared);
                 shared.log().next_batch(&mut batch, BATCH);
                 if batch.is_empty() {
                     break;
@@ -103,6 +101,15 @@ impl Writer {
             }
             self.forget_the_gone(&mut lanes);
         }
+    }
+
+    /// Takes in who has joined, each brought up to the log's present: what was published between
+    /// its session's last look and now was written to the others already, and wakes nobody again.
+    fn take_in(&self, lanes: &mut Vec<Arc<Lane>>, shared: &Shared) {
+        let mut joining =
+            std::mem::take(&mut *self.joining.lock().unwrap_or_else(PoisonError::into_inner));
+        joining.retain(|lane| lane.catch_up(shared.log_lock()));
+        lanes.append(&mut joining);
     }
 
     fn forget_the_gone(&self, lanes: &mut Vec<Arc<Lane>>) {

@@ -28,6 +28,9 @@ use crate::{
 /// How much of the log is copied for one socket at a time.
 const CHUNK: usize = 64 * 1024;
 
+/// How many bytes may wait for a socket before nothing more is read from it.
+const MAX_UNANSWERED: usize = 2 * CHUNK;
+
 /// A buffer larger than this is given back when it has been written.
 const KEPT_BUFFER: usize = 512;
 
@@ -121,6 +124,18 @@ impl Lane {
     /// Writes the batch if the socket stands where it begins and keeps up; a socket that does not
     /// is left to its session. Says whether the connection is still there.
     pub(crate) fn offer(&self, batch: &Batch, log: &RwLock<Log>) -> bool {
+        self.write(|state, cx| state.offer(batch, log, cx))
+    }
+
+    /// Writes what the log has for it, as far as it goes at once. Says whether the connection is
+    /// still there.
+    pub(crate) fn catch_up(&self, log: &RwLock<Log>) -> bool {
+        self.write(|state, cx| not_waiting(state.poll_pump(log, cx)))
+    }
+
+    /// Writes to a socket that follows the log and has nothing left to take. Whatever the socket
+    /// then waits for wakes its session.
+    fn write(&self, write: impl FnOnce(&mut State, &mut Context<'_>) -> io::Result<()>) -> bool {
         let mut state = self.lock();
         if !state.live {
             return state.io.is_some() && !state.closing;
@@ -129,7 +144,7 @@ impl Lane {
             return true;
         }
         let waker = state.waker.clone().unwrap_or_else(|| Waker::noop().clone());
-        if state.offer(batch, log, &mut Context::from_waker(&waker)).is_err() {
+        if write(&mut state, &mut Context::from_waker(&waker)).is_err() {
             state.hang_up();
         }
         state.io.is_some()
@@ -158,6 +173,10 @@ impl Lane {
         }
         if std::mem::take(&mut state.stall_untold) {
             return Poll::Ready(Signal::Stalled);
+        }
+        if state.out.len() > MAX_UNANSWERED {
+            // Who does not take the answers is not asked for more questions.
+            return Poll::Pending;
         }
         state.poll_read(cx)
     }

@@ -353,6 +353,20 @@ async fn nonsense_gets_an_error_and_the_connection_stays() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_that_asks_and_does_not_listen_is_not_read_for_ever() {
+    let hub = hub();
+    let mut peer = Peer::with_buffer(&hub, false, 4096).await;
+    peer.hear().await;
+    let asking = async {
+        loop {
+            peer.say(json!({ "type": "ping" })).await;
+        }
+    };
+    let stuck = timeout(Duration::from_secs(5), asking).await;
+    assert!(stuck.is_err(), "the questions wait in the client's own socket");
+}
+
+#[tokio::test(start_paused = true)]
 async fn too_many_topics_end_the_connection() {
     let hub = Hub::new(config().max_topics(2));
     let mut peer = Peer::connect(&hub, true).await;
