@@ -93,22 +93,24 @@ impl Writer {
             };
             loop {
                 self.take_in(&mut lanes, &shared);
+                let end = batch.to;
                 shared.log().next_batch(&mut batch, BATCH);
-                if batch.is_empty() {
+                // An empty one that begins elsewhere tells of entries that are lost.
+                if batch.is_empty() && batch.from == end {
                     break;
                 }
-                write_to_all(&mut lanes, &batch, &shared).await;
+                write_to_all(&mut lanes, &batch).await;
             }
             self.forget_the_gone(&mut lanes);
         }
     }
 
-    /// Takes in who has joined, each brought up to the log's present: what was published between
-    /// its session's last look and now was written to the others already, and wakes nobody again.
+    /// Takes in who has joined. What was published between its session's last look and now was
+    /// written to the others already and will not be offered again, so the session looks once more.
     fn take_in(&self, lanes: &mut Vec<Arc<Lane>>, shared: &Shared) {
         let mut joining =
             std::mem::take(&mut *self.joining.lock().unwrap_or_else(PoisonError::into_inner));
-        joining.retain(|lane| lane.catch_up(shared.log_lock()));
+        joining.iter().for_each(|lane| lane.catch_up(shared.log_lock()));
         lanes.append(&mut joining);
     }
 
@@ -124,11 +126,11 @@ impl Writer {
     }
 }
 
-async fn write_to_all(lanes: &mut Vec<Arc<Lane>>, batch: &Batch, shared: &Shared) {
+async fn write_to_all(lanes: &mut Vec<Arc<Lane>>, batch: &Batch) {
     let mut index = 0;
     let mut turn = 0;
     while index < lanes.len() {
-        if lanes[index].offer(batch, shared.log_lock()) {
+        if lanes[index].offer(batch) {
             index += 1;
         } else {
             drop(lanes.swap_remove(index));

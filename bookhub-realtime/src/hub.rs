@@ -5,7 +5,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, SystemTime},
 };
@@ -72,6 +72,10 @@ pub(crate) struct Shared {
     registry: Mutex<Registry>,
     seats: AtomicUsize,
     draining: AtomicBool,
+    /// How many milliseconds those who are sent away spread their return over.
+    drain_window: AtomicU64,
+    /// Counts the calls of [`Hub::revoke`].
+    revocations: AtomicU64,
     emptied: Notify,
 }
 
@@ -125,6 +129,8 @@ impl Hub {
             registry: Mutex::default(),
             seats: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
+            drain_window: AtomicU64::new(0),
+            revocations: AtomicU64::new(0),
             emptied: Notify::new(),
         };
         Self { handle: Arc::new(Handle { shared: Arc::new(shared) }) }
@@ -256,18 +262,31 @@ impl Hub {
     pub fn revoke(&self, fits: impl Fn(&Identity) -> bool) -> usize {
         let shared = &self.handle.shared;
         let now = SystemTime::now();
-        let until = shared.tokens.expiry(now);
+        // Told before the connections are looked at, for those that are just being opened.
+        shared.revocations.fetch_add(1, Ordering::SeqCst);
+        let lanes: Vec<_> = shared
+            .registry()
+            .lanes
+            .iter()
+            .map(|(id, lane)| (id.clone(), Arc::clone(lane)))
+            .collect();
+        // Asked with no lock held: the embedding program may look at the hub.
+        let ended: Vec<_> = lanes
+            .into_iter()
+            .filter(|(_, lane)| {
+                let identity = lane.lock().identity.clone();
+                fits(&identity)
+            })
+            .collect();
         let mut registry = shared.registry();
-        let Registry { lanes, revoked } = &mut *registry;
-        revoked.retain(|_, ends| *ends > unix_seconds(now));
-        let ended = lanes.iter().filter(|(_, lane)| fits(&lane.lock().identity));
-        let mut count = 0;
-        for (id, lane) in ended {
-            revoked.insert(id.clone(), until);
+        registry.revoked.retain(|_, ends| *ends > unix_seconds(now));
+        let until = shared.tokens.expiry(now);
+        registry.revoked.extend(ended.iter().map(|(id, _)| (id.clone(), until)));
+        drop(registry);
+        for (_, lane) in &ended {
             lane.end(Ending::unauthorized("the credential was revoked"));
-            count += 1;
         }
-        count
+        ended.len()
     }
 
     /// A look at the hub now.
@@ -290,14 +309,10 @@ impl Hub {
     /// gone, after five seconds at most.
     pub async fn drain(&self, window: Duration) {
         let shared = &self.handle.shared;
+        shared.drain_window.store(millis(window), Ordering::SeqCst);
         shared.draining.store(true, Ordering::SeqCst);
         for lane in shared.registry().lanes.values() {
-            let retry_after_ms = rand::random_range(0..=millis(window));
-            lane.end(Ending {
-                code: CloseCode::Draining,
-                reason: "the server is going away",
-                last_words: Some(Control::Draining { retry_after_ms }.to_json()),
-            });
+            lane.end(shared.going_away());
         }
         let empty = async {
             loop {
@@ -381,11 +396,18 @@ impl Shared {
             });
         }
         if self.is_draining() {
-            lane.end(Ending {
-                code: CloseCode::Draining,
-                reason: "the server is going away",
-                last_words: None,
-            });
+            lane.end(self.going_away());
+        }
+    }
+
+    /// The end of a connection to a hub that is being drained, with its own part of the window.
+    fn going_away(&self) -> Ending {
+        let window = self.drain_window.load(Ordering::SeqCst);
+        let retry_after_ms = rand::random_range(0..=window);
+        Ending {
+            code: CloseCode::Draining,
+            reason: "the server is going away",
+            last_words: Some(Control::Draining { retry_after_ms }.to_json()),
         }
     }
 
@@ -395,6 +417,10 @@ impl Shared {
         if registry.lanes.get(id).is_some_and(|known| Arc::ptr_eq(known, lane)) {
             registry.lanes.remove(id);
         }
+    }
+
+    pub(crate) fn revocations(&self) -> u64 {
+        self.revocations.load(Ordering::SeqCst)
     }
 
     pub(crate) fn is_revoked(&self, connection: &str) -> bool {

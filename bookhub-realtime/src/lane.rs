@@ -83,6 +83,8 @@ pub(crate) struct State {
     unflushed: bool,
     stalled_since: Option<Instant>,
     stall_untold: bool,
+    /// When a socket that had stalled last took something.
+    moved_at: Option<Instant>,
     ending: Option<Ending>,
     waker: Option<Waker>,
 }
@@ -104,6 +106,7 @@ impl Lane {
                 unflushed: false,
                 stalled_since: None,
                 stall_untold: false,
+                moved_at: None,
                 ending: None,
                 waker: None,
             }),
@@ -123,31 +126,32 @@ impl Lane {
 
     /// Writes the batch if the socket stands where it begins and keeps up; a socket that does not
     /// is left to its session. Says whether the connection is still there.
-    pub(crate) fn offer(&self, batch: &Batch, log: &RwLock<Log>) -> bool {
-        self.write(|state, cx| state.offer(batch, log, cx))
-    }
-
-    /// Writes what the log has for it, as far as it goes at once. Says whether the connection is
-    /// still there.
-    pub(crate) fn catch_up(&self, log: &RwLock<Log>) -> bool {
-        self.write(|state, cx| not_waiting(state.poll_pump(log, cx)))
-    }
-
-    /// Writes to a socket that follows the log and has nothing left to take. Whatever the socket
-    /// then waits for wakes its session.
-    fn write(&self, write: impl FnOnce(&mut State, &mut Context<'_>) -> io::Result<()>) -> bool {
+    pub(crate) fn offer(&self, batch: &Batch) -> bool {
         let mut state = self.lock();
         if !state.live {
             return state.io.is_some() && !state.closing;
         }
-        if !state.out.is_empty() {
+        if !state.out.is_empty() || state.cursor >= batch.to {
+            return true;
+        }
+        if state.cursor != batch.from {
+            // However much it lacks, the others do not wait for it.
+            state.wake();
             return true;
         }
         let waker = state.waker.clone().unwrap_or_else(|| Waker::noop().clone());
-        if write(&mut state, &mut Context::from_waker(&waker)).is_err() {
+        if state.offer(batch, &mut Context::from_waker(&waker)).is_err() {
             state.hang_up();
         }
         state.io.is_some()
+    }
+
+    /// Lets the session look at the log again, if there is something in it for the connection.
+    pub(crate) fn catch_up(&self, log: &RwLock<Log>) {
+        let state = self.lock();
+        if state.cursor != read(log).next_seq() {
+            state.wake();
+        }
     }
 
     /// Whether the socket is dropped.
@@ -174,7 +178,7 @@ impl Lane {
         if std::mem::take(&mut state.stall_untold) {
             return Poll::Ready(Signal::Stalled);
         }
-        if state.out.len() > MAX_UNANSWERED {
+        if state.out.len() - state.written > MAX_UNANSWERED {
             // Who does not take the answers is not asked for more questions.
             return Poll::Pending;
         }
@@ -210,8 +214,21 @@ impl State {
     }
 
     /// Up to where everything visible to this connection has been sent, or stands in `out`.
-    pub(crate) fn position(&self, log: &Log) -> EventId {
-        log.id(log.position_before(self.cursor))
+    /// Who has missed something is told that first.
+    pub(crate) fn position(&mut self, log: &Log) -> EventId {
+        let position = log.position_before(self.cursor).unwrap_or_else(|FellOff| {
+            self.fall_off(log);
+            log.head()
+        });
+        log.id(position)
+    }
+
+    /// Goes on at the head, and says that something was missed.
+    fn fall_off(&mut self, log: &Log) {
+        self.cursor = log.next_seq();
+        self.told = self.cursor;
+        let position = log.id(log.head());
+        self.say(&Control::Resync { reason: ResyncReason::TooSlow, position });
     }
 
     /// Follows the log no longer, and closes once everything before is written.
@@ -234,6 +251,10 @@ impl State {
 
     pub(crate) const fn stalled_since(&self) -> Option<Instant> {
         self.stalled_since
+    }
+
+    pub(crate) const fn moved_at(&self) -> Option<Instant> {
+        self.moved_at
     }
 
     /// Everything is written: says so to the peer's socket, and goes on reading.
@@ -259,10 +280,7 @@ impl State {
         }
     }
 
-    fn offer(&mut self, batch: &Batch, log: &RwLock<Log>, cx: &mut Context<'_>) -> io::Result<()> {
-        if self.cursor != batch.from {
-            return not_waiting(self.poll_pump(log, cx));
-        }
+    fn offer(&mut self, batch: &Batch, cx: &mut Context<'_>) -> io::Result<()> {
         self.cursor = batch.to;
         if batch.is_wanted_whole(&self.filter) {
             self.told = batch.to;
@@ -284,7 +302,11 @@ impl State {
                 self.say(&Control::Ping { position: batch.last.clone() });
             }
         }
-        not_waiting(self.poll_drain(cx))
+        match self.poll_drain(cx) {
+            Poll::Ready(result) => result,
+            // The session was woken and goes on.
+            Poll::Pending => Ok(()),
+        }
     }
 
     /// Writes until nothing is left up to the head of the log, or the socket takes no more.
@@ -320,7 +342,9 @@ impl State {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.written += taken;
-            self.stalled_since = None;
+            if self.stalled_since.take().is_some() {
+                self.moved_at = Some(Instant::now());
+            }
             self.unflushed = true;
         }
         if self.unflushed {
@@ -343,10 +367,7 @@ impl State {
         }
         match log.read(&mut self.cursor, &self.filter, &mut self.out, CHUNK) {
             Err(FellOff) => {
-                self.cursor = log.next_seq();
-                self.told = self.cursor;
-                let position = log.id(log.head());
-                self.say(&Control::Resync { reason: ResyncReason::TooSlow, position });
+                self.fall_off(log);
                 true
             }
             Ok(more) => {
@@ -374,14 +395,6 @@ impl State {
             }
             _ => Poll::Ready(Signal::Gone),
         }
-    }
-}
-
-/// What is not ready is the session's, which was woken.
-fn not_waiting(result: Poll<io::Result<()>>) -> io::Result<()> {
-    match result {
-        Poll::Ready(result) => result,
-        Poll::Pending => Ok(()),
     }
 }
 

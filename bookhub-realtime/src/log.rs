@@ -119,14 +119,16 @@ impl Log {
         EventId { epoch: self.epoch.clone(), position }
     }
 
-    /// The position up to which a reader has seen everything whose next entry is `seq`.
-    pub(crate) fn position_before(&self, seq: u64) -> Position {
+    /// The position up to which a reader has seen everything whose next entry is `seq`; none for
+    /// one that has missed something.
+    pub(crate) fn position_before(&self, seq: u64) -> Result<Position, FellOff> {
+        let read = seq.checked_sub(self.first_seq).ok_or(FellOff)?;
         if seq >= self.next_seq() {
-            return self.head;
+            return Ok(self.head);
         }
-        let read = seq.checked_sub(self.first_seq + 1);
-        let last = read.and_then(|index| self.entries.get(usize::try_from(index).ok()?));
-        last.map_or(self.tail, |entry| entry.position)
+        let last = read.checked_sub(1).and_then(|index| usize::try_from(index).ok());
+        let last = last.and_then(|index| self.entries.get(index));
+        Ok(last.map_or(self.tail, |entry| entry.position))
     }
 
     /// Encodes the event once, for all who will ever read it.

@@ -156,8 +156,11 @@ proptest! {
                 }
                 Step::Read { reader, budget } => {
                     let mut out = Vec::new();
-                    if log.read(&mut cursors[reader], &filters[reader], &mut out, budget).is_ok() {
-                        let upto = log.position_before(cursors[reader]);
+                    let fell_off = log.position_before(cursors[reader]).is_err();
+                    let read = log.read(&mut cursors[reader], &filters[reader], &mut out, budget);
+                    prop_assert_eq!(fell_off, read.is_err(), "who missed something has no position");
+                    if read.is_ok() {
+                        let upto = log.position_before(cursors[reader]).unwrap();
                         let wanted: Vec<String> = model
                             .iter()
                             .filter(|(position, topic)| {

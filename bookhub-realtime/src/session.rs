@@ -21,6 +21,7 @@ use crate::{
     fanout::Member,
     hub::{Seat, Shared},
     lane::{Ending, Io, Lane, Signal, State},
+    log::Log,
     protocol::{ClientMessage, CloseCode, Control, Hello, millis, timestamp},
     resume::{self, Start},
     token::Claims,
@@ -118,9 +119,7 @@ impl From<AuthError> for Ended {
 impl Drop for Session {
     fn drop(&mut self) {
         self.lane.lock().hang_up();
-        if self.opened {
-            self.shared.unregister(&self.id, &self.lane);
-        }
+        self.unregister();
         self.member = None;
     }
 }
@@ -129,12 +128,6 @@ impl Drop for Session {
 impl Session {
     /// From the handshake to the welcome.
     async fn open(&mut self, opening: Opening) -> Result<(), Ended> {
-        let authorizer = Arc::clone(&self.shared.config.authorizer);
-        let mut identity = match &opening.parts {
-            Some(parts) => authorizer.authenticate(Credential::Request(parts)).await?,
-            None => Identity::guest(),
-        };
-        drop(opening.parts);
         let mut hello = Hello::default();
         if opening.awaits_hello {
             let wait = self.shared.config.hello_timeout;
@@ -142,10 +135,47 @@ impl Session {
                 .await
                 .map_err(|_| Ended::from(CloseCode::HeartbeatLost))??;
         }
-        if let Some(token) = &hello.auth {
-            identity = authorizer.authenticate(Credential::Token(token)).await?;
+        loop {
+            // Read before the credential is: a revocation that comes meanwhile is seen below, and
+            // one that comes later finds the connection registered.
+            let revocations = self.shared.revocations();
+            let identity = self.identify(opening.parts.as_deref(), &hello).await?;
+            let before = resume::Before::read(&self.shared, &hello, &identity, SystemTime::now());
+            before.wait_for_log(&self.shared).await;
+            self.register(&before, identity);
+            if self.shared.revocations() == revocations {
+                return self.welcome(hello, &before, opening.awaits_hello);
+            }
+            self.unregister();
         }
-        self.welcome(hello, identity, opening.awaits_hello).await
+    }
+
+    /// Who opens the connection: by the hello's credential, or else by that of the request.
+    async fn identify(
+        &self,
+        parts: Option<&request::Parts>,
+        hello: &Hello,
+    ) -> Result<Identity, Ended> {
+        let authorizer = &self.shared.config.authorizer;
+        let credential = match (&hello.auth, parts) {
+            (Some(token), _) => Credential::Token(token),
+            (None, Some(parts)) => Credential::Request(parts),
+            (None, None) => return Ok(Identity::guest()),
+        };
+        Ok(authorizer.authenticate(credential).await?)
+    }
+
+    fn register(&mut self, before: &resume::Before, identity: Identity) {
+        self.id = before.connection().map_or_else(new_connection_id, str::to_owned);
+        self.lane.lock().identity = identity;
+        self.shared.register(&self.id, &self.lane);
+        self.opened = true;
+    }
+
+    fn unregister(&mut self) {
+        if std::mem::take(&mut self.opened) {
+            self.shared.unregister(&self.id, &self.lane);
+        }
     }
 
     async fn hello(&mut self) -> Result<Hello, Ended> {
@@ -169,29 +199,23 @@ impl Session {
     }
 
     /// Finds out what the client may follow and from where, and begins.
-    async fn welcome(
+    fn welcome(
         &mut self,
         hello: Hello,
-        identity: Identity,
+        before: &resume::Before,
         said_hello: bool,
     ) -> Result<(), Ended> {
         let shared = Arc::clone(&self.shared);
-        let before = resume::Before::read(&shared, &hello, &identity, SystemTime::now());
         let wanted = hello
             .topics
             .or_else(|| before.topics().map(<[TopicPattern]>::to_vec))
             .unwrap_or_else(|| shared.config.default_topics.clone());
         self.check_number(wanted.len())?;
+        let identity = self.lane.lock().identity.clone();
         let (topics, denied) = self.allowed(&identity, wanted);
-        before.wait_for_log(&shared).await;
-
-        self.id = before.connection().map_or_else(new_connection_id, str::to_owned);
-        shared.register(&self.id, &self.lane);
-        self.opened = true;
         {
             let mut state = self.lane.lock();
             let log = shared.log();
-            state.identity = identity;
             let start = before.start(&log);
             let (cursor, position) = match start {
                 Start::Replay { seq, position } => (seq, position),
@@ -201,10 +225,9 @@ impl Session {
                 let from = if before.had(&topic) { cursor } else { log.next_seq() };
                 state.filter.add(topic, from);
             }
-            let position = log.id(position);
-            drop(log);
             state.go_live(cursor);
-            let token = self.token(&state);
+            let position = log.id(position);
+            let token = self.token(&mut state, &log);
             state.say(&Control::Welcome {
                 id: &self.id,
                 timestamp: timestamp(SystemTime::now()),
@@ -246,9 +269,12 @@ impl Session {
                 signal = self.signal() => Some(signal),
                 () = &mut timer => None,
             };
-            match signal {
-                Some(signal) => self.act_on(signal)?,
-                None => self.on_time()?,
+            if let Some(signal) = signal {
+                self.act_on(signal)?;
+            }
+            // Looked at even when there is always something to read.
+            if Instant::now() >= deadline {
+                self.on_time()?;
             }
         }
     }
@@ -311,10 +337,15 @@ impl Session {
     }
 
     fn subscribe(&self, wanted: Vec<TopicPattern>) -> Result<(), Ended> {
+        let (identity, new) = {
+            let state = self.lane.lock();
+            let new: Vec<_> = wanted.into_iter().filter(|topic| !state.filter.has(topic)).collect();
+            self.check_number(state.filter.len() + new.len())?;
+            (state.identity.clone(), new)
+        };
+        // Asked with no lock held: the embedding program may look at the hub.
+        let (topics, denied) = self.allowed(&identity, new);
         let mut state = self.lane.lock();
-        let new = wanted.into_iter().filter(|topic| !state.filter.has(topic)).collect::<Vec<_>>();
-        self.check_number(state.filter.len() + new.len())?;
-        let (topics, denied) = self.allowed(&state.identity, new);
         let from = self.shared.log().next_seq();
         topics.into_iter().for_each(|topic| state.filter.add(topic, from));
         self.confirm(&mut state, denied);
@@ -324,29 +355,35 @@ impl Session {
     /// A fresh credential: what the client may no longer follow, it follows no longer.
     async fn authenticate(&self, token: &str) -> Result<(), Ended> {
         let authorizer = &self.shared.config.authorizer;
-        let identity = authorizer.authenticate(Credential::Token(token)).await?;
-        let mut state = self.lane.lock();
-        let followed: Vec<TopicPattern> = state.filter.patterns().cloned().collect();
-        let (_, denied) = self.allowed(&identity, followed);
-        denied.iter().for_each(|topic| state.filter.remove(topic));
-        state.identity = identity;
-        self.confirm(&mut state, denied);
-        Ok(())
+        loop {
+            let revocations = self.shared.revocations();
+            let identity = authorizer.authenticate(Credential::Token(token)).await?;
+            self.lane.lock().identity = identity.clone();
+            if self.shared.revocations() != revocations {
+                continue;
+            }
+            let followed = Claims::topics_of(&self.lane.lock().filter);
+            let (_, denied) = self.allowed(&identity, followed);
+            let mut state = self.lane.lock();
+            denied.iter().for_each(|topic| state.filter.remove(topic));
+            self.confirm(&mut state, denied);
+            return Ok(());
+        }
     }
 
     fn confirm(&self, state: &mut State, denied: Vec<TopicPattern>) {
+        let log = self.shared.log();
         let topics = Claims::topics_of(&state.filter);
-        let position = state.position(&self.shared.log());
-        let token = self.token(state);
+        let position = state.position(&log);
+        let token = self.token(state, &log);
         state.say(&Control::Subscribed { topics, denied, position, token });
     }
 
     /// When to look at the clock again.
     fn deadline(&self) -> Instant {
         let config = &self.shared.config;
-        let silence = self.heard_at + config.heartbeat + config.heartbeat_timeout;
-        let mut first = self.next_beat.min(silence).min(self.token_due);
         let state = self.lane.lock();
+        let mut first = self.next_beat.min(self.silent_at(&state)).min(self.token_due);
         if let Some(since) = state.stalled_since() {
             first = first.min(since + config.write_timeout);
         }
@@ -357,6 +394,14 @@ impl Session {
         first
     }
 
+    /// When the client counts as gone. One that is slow to take what lies before a heartbeat cannot
+    /// answer that yet, and shows its life by taking.
+    fn silent_at(&self, state: &State) -> Instant {
+        let config = &self.shared.config;
+        let alive_at = state.moved_at().map_or(self.heard_at, |moved| moved.max(self.heard_at));
+        alive_at + config.heartbeat + config.heartbeat_timeout
+    }
+
     fn on_time(&mut self) -> Result<(), Ended> {
         let (now, config) = (Instant::now(), &self.shared.config);
         let mut state = self.lane.lock();
@@ -364,13 +409,13 @@ impl Session {
             return Err(Ended::ByHub(Ending::unauthorized("the credential has expired")));
         }
         if state.stalled_since().is_some_and(|since| now >= since + config.write_timeout)
-            || now >= self.heard_at + config.heartbeat + config.heartbeat_timeout
+            || now >= self.silent_at(&state)
         {
             return Err(CloseCode::HeartbeatLost.into());
         }
         if now >= self.token_due {
             self.token_due = now + self.shared.tokens.lifetime() / 2;
-            let token = self.token(&state);
+            let token = self.token(&mut state, &self.shared.log());
             state.say(&Control::Token { token });
         }
         if now >= self.next_beat {
@@ -415,13 +460,13 @@ impl Session {
             .partition(|topic| authorizer.may_follow(identity, topic))
     }
 
-    fn token(&self, state: &State) -> String {
+    fn token(&self, state: &mut State, log: &Log) -> String {
         let tokens = &self.shared.tokens;
         tokens.sign(&Claims {
             connection: self.id.clone(),
             subject: state.identity.subject().map(str::to_owned),
             topics: Claims::topics_of(&state.filter),
-            position: state.position(&self.shared.log()),
+            position: state.position(log),
             expires_at: tokens.expiry(SystemTime::now()),
         })
     }

@@ -1,9 +1,11 @@
 //! The session over in-memory streams, with a paused clock.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::{
-    io::{DuplexStream, duplex},
+    io::{AsyncReadExt as _, DuplexStream, duplex},
     time::sleep,
 };
 use tokio_tungstenite::{
@@ -12,7 +14,7 @@ use tokio_tungstenite::{
 };
 
 use super::*;
-use crate::{BoxFuture, Hub, HubConfig, Topic, auth::Authorizer};
+use crate::{BoxFuture, Hub, HubConfig, Position, Topic, auth::Authorizer};
 
 struct Peer(WebSocketStream<DuplexStream>);
 
@@ -269,6 +271,56 @@ async fn a_reader_that_falls_off_the_log_is_told_to_resync() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reader_that_missed_something_is_told_so_before_any_position() {
+    let hub = Hub::new(config().history(10, 1 << 20));
+    let mut peer = Peer::with_buffer(&hub, false, 3000).await;
+    peer.hear().await;
+    for n in 0..100 {
+        publish(&hub, json!([n, "x".repeat(500)]));
+        tokio::task::yield_now().await;
+    }
+    // A heartbeat comes due while the socket takes nothing.
+    sleep(Duration::from_secs(26)).await;
+    let mut missed = false;
+    loop {
+        let message = peer.hear().await;
+        match message["event"].as_str() {
+            Some("resync") => missed = true,
+            Some("ping") => break,
+            _ => {}
+        }
+    }
+    assert!(missed, "a position would claim what was never sent");
+}
+
+#[tokio::test(start_paused = true)]
+async fn lost_history_is_told_at_once_on_a_quiet_log() {
+    let hub = hub();
+    let mut peer = Peer::connect(&hub, false).await;
+    peer.hear().await;
+    hub.raise_tail(Position::new(10));
+    let told = timeout(Duration::from_secs(1), peer.hear()).await;
+    assert_eq!(told.unwrap()["event"], "resync");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_reader_of_one_large_event_is_waited_for() {
+    let hub = hub();
+    let mut peer = Peer::with_buffer(&hub, false, 2048).await;
+    peer.hear().await;
+    publish(&hub, "x".repeat(100_000));
+    let (mut io, mut taken) = (peer.0.into_inner(), 0);
+    while taken < 100_000 {
+        // Two minutes in all.
+        sleep(Duration::from_secs(1)).await;
+        let mut space = [0; 1000];
+        let some = io.read(&mut space).await.unwrap();
+        assert!(some > 0, "closed after {taken} bytes");
+        taken += some;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_quiet_topic_on_a_busy_log_is_told_where_it_is() {
     let hub = Hub::new(config().history(100, 1 << 20));
     let mut peer = Peer::connect(&hub, false).await;
@@ -434,6 +486,63 @@ async fn a_refused_or_revoked_credential_ends_the_connection() {
     again.hear().await;
     again.hear().await;
     assert_eq!(again.hear().await["data"]["reason"], "token_invalid");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_credential_revoked_while_a_connection_opens_does_not_open_it() {
+    let revoked = Arc::new(AtomicBool::new(false));
+    let hub = Hub::new(config().authorizer(Revocable(Arc::clone(&revoked))));
+    let mut peer = Peer::connect(&hub, true).await;
+    // It waits for the log to come to its position.
+    let resume = json!({ "last_id": "e-2ff" });
+    peer.say(json!({ "type": "hello", "auth": "ali", "resume": resume })).await;
+    sleep(Duration::from_secs(2)).await;
+    revoked.store(true, Ordering::SeqCst);
+    hub.revoke(|identity| identity.subject() == Some("ali"));
+    assert_eq!(peer.close_code().await, 4401);
+}
+
+struct Revocable(Arc<AtomicBool>);
+
+impl Authorizer for Revocable {
+    fn authenticate<'a>(
+        &'a self,
+        credential: Credential<'a>,
+    ) -> BoxFuture<'a, Result<Identity, AuthError>> {
+        Box::pin(async move {
+            match credential {
+                _ if self.0.load(Ordering::SeqCst) => Err(AuthError::new("revoked")),
+                Credential::Token(name) => Ok(Identity::user(name)),
+                Credential::Request(_) => Ok(Identity::guest()),
+            }
+        })
+    }
+
+    fn may_follow(&self, _: &Identity, _: &TopicPattern) -> bool {
+        true
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_never_stops_talking_does_not_outlive_its_credential() {
+    let hub = Hub::new(config().authorizer(Words));
+    let mut peer = Peer::connect(&hub, true).await;
+    peer.say(json!({ "type": "hello", "auth": "brief" })).await;
+    let pong = json!({ "type": "pong" }).to_string();
+    let talking = async { while peer.0.send(Message::text(pong.clone())).await.is_ok() {} };
+    assert_eq!(timeout(Duration::from_secs(10), talking).await, Ok(()), "it still stands");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_of_many_topics_resumes_by_its_token() {
+    let hub = Hub::new(config().max_topics(1000));
+    let topics: Vec<_> = (0..600).map(|n| format!("a.topic.with.a.long.name.{n}")).collect();
+    let mut peer = Peer::connect(&hub, true).await;
+    peer.say(json!({ "type": "hello", "topics": topics })).await;
+    let token = peer.hear().await["data"]["token"].clone();
+    let mut again = Peer::connect(&hub, true).await;
+    again.say(json!({ "type": "hello", "resume": { "token": token } })).await;
+    assert_eq!(again.hear().await["data"]["recovered"], true);
 }
 
 #[tokio::test]

@@ -56,6 +56,7 @@ pub(super) async fn run(settings: ClientBuilder, notices: mpsc::Sender<Step>) {
         settings,
         notices,
         token: None,
+        tls: None,
         was_connected: false,
     };
     let mut backoff = Backoff::new();
@@ -86,6 +87,8 @@ struct Connection {
     /// Up to where everything has been passed on.
     position: Option<EventId>,
     token: Option<String>,
+    /// Set up once, and only where it is needed.
+    tls: Option<Connector>,
     was_connected: bool,
 }
 
@@ -102,14 +105,22 @@ impl Connection {
         over
     }
 
-    async fn connect(&self) -> Result<Socket, Over> {
+    async fn connect(&mut self) -> Result<Socket, Over> {
         let request = self.request()?;
-        let tls = tls().map_err(|error| Over::Final {
-            code: None,
-            reason: format!("TLS cannot be set up: {error}"),
-        })?;
+        let connector = match (request.uri().scheme_str(), &self.tls) {
+            (Some("wss"), None) => {
+                let tls = tls().map_err(|error| Over::Final {
+                    code: None,
+                    reason: format!("TLS cannot be set up: {error}"),
+                })?;
+                self.tls.insert(tls).clone()
+            }
+            (_, Some(tls)) => tls.clone(),
+            (_, None) => Connector::Plain,
+        };
         let config = WebSocketConfig::default().read_buffer_size(4096);
-        let connecting = connect_async_tls_with_config(request, Some(config), true, Some(tls));
+        let connecting =
+            connect_async_tls_with_config(request, Some(config), true, Some(connector));
         match timeout(CONNECT_TIMEOUT, connecting).await {
             Err(_) => Err(Over::lost("the server does not answer")),
             Ok(Ok((socket, _))) => Ok(socket),
