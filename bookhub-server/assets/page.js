@@ -73,8 +73,7 @@ function show(book) {
 }
 
 function count() {
-  const filtered = byId("q").value.trim() || byId("genre").value;
-  byId("count").textContent = `${filtered ? "Found" : "All books"}: ${total.toLocaleString("en-IN")}`;
+  byId("count").textContent = `${filtered() ? "Found" : "All books"}: ${total.toLocaleString("en-IN")}`;
   byId("empty").hidden = total > 0;
   more.hidden = !next;
   fresh.hidden = waiting === 0;
@@ -82,9 +81,12 @@ function count() {
 }
 
 async function load(address, anew) {
+  const number = anew ? ++asked : asked;
+  const seen = late; // what comes while the answer is on its way is newer than it, or in it
   const answer = await fetch(address);
   if (!answer.ok) throw new Error((await answer.json()).error);
   const page = await answer.json();
+  if (number !== asked) return; // somebody has asked for something else meanwhile
   total = Number(answer.headers.get("X-Total-Count"));
   next = /<([^>]*)>; *rel="next"/.exec(answer.headers.get("Link") ?? "")?.[1] ?? null;
   if (anew) {
@@ -92,24 +94,38 @@ async function load(address, anew) {
     list.replaceChildren();
     waiting = 0;
   }
-  // A page that was answered before a change that is shown already must not undo it.
   list.append(...page.filter((book) => !books.has(book.id)).map(show));
+  const at = answer.headers.get("X-Feed-Position");
+  for (const { id, event, data } of seen) if (id > at) handlers[event]?.(data, true);
+  position ??= at;
   count();
-  return answer.headers.get("X-Feed-Position");
 }
 
-let asked = 0;
+let asked = 0; // counts the lists that were asked for
+let late = []; // the events since the last one was
+const filtered = () => byId("q").value.trim() !== "" || byId("genre").value !== "";
+const pause = (ms) => new Promise((resume) => setTimeout(resume, ms));
+
+// Shows the list that the fields ask for; tries until it has it, or they ask for another.
 async function reload() {
-  const number = ++asked;
-  const query = new URLSearchParams({ limit: 48, sort: byId("sort").value });
-  for (const name of ["q", "genre"]) if (byId(name).value.trim()) query.set(name, byId(name).value);
-  history.replaceState(null, "", query.size > 2 ? `?${query}` : location.pathname);
-  try {
-    const at = await load(`/api/books?${query}`, true);
-    return number === asked ? at : position;
-  } catch (error) {
-    say(error.message);
-    return position;
+  const address = new URLSearchParams();
+  for (const name of ["q", "genre", "sort"]) {
+    const value = byId(name).value;
+    if (value.trim() && value !== "newest") address.set(name, value);
+  }
+  history.replaceState(null, "", address.size ? `?${address}` : location.pathname);
+  address.set("limit", 48);
+  late = [];
+  for (let wait = 500; ; wait = Math.min(4000, wait * 2)) {
+    const number = asked + 1;
+    try {
+      return await load(`/api/books?${address}`, true);
+    } catch (error) {
+      if (number !== asked) return;
+      byId("count").textContent = `The books do not come (${error.message}); trying again…`;
+      await pause(wait);
+      if (number !== asked) return;
+    }
   }
 }
 
@@ -135,15 +151,17 @@ function say(words) {
 }
 
 const handlers = {
-  "book:created"(book) {
+  "book:created"(book, quiet) {
     if (books.has(book.id)) return;
+    if (!quiet) say(`📚 New Book Added! “${book.title}” by ${book.author}`);
+    // Whether it is among those that were searched for, the server knows.
+    if (filtered()) return;
     total += 1;
     waiting += 1;
-    say(`📚 New Book Added! “${book.title}” by ${book.author}`);
   },
-  "book:updated"(book) {
+  "book:updated"(book, quiet) {
+    if (!quiet) say(`✏️ Book Updated: “${book.title}”`);
     const known = books.get(book.id);
-    say(`✏️ Book Updated: “${book.title}”`);
     if (!known) return;
     const { version, stockVersion } = known.book;
     if (book.version < version || (book.version === version && book.stockVersion < stockVersion)) return;
@@ -152,10 +170,10 @@ const handlers = {
     void card.offsetWidth; // lets the glow begin again
     card.classList.add("changed");
   },
-  "book:deleted"({ id }) {
+  "book:deleted"({ id }, quiet) {
     const known = books.get(id);
-    total = Math.max(0, total - 1);
-    say(known ? `🗑️ Book Deleted: “${known.book.title}”` : "🗑️ Book Deleted");
+    if (!quiet) say(known ? `🗑️ Book Deleted: “${known.book.title}”` : "🗑️ Book Deleted");
+    if (known || !filtered()) total = Math.max(0, total - 1);
     known?.card.remove();
     books.delete(id);
   },
@@ -182,7 +200,9 @@ function follow() {
     const message = JSON.parse(data);
     if (message.id) {
       position = message.id;
-      handlers[message.event]?.(message.data);
+      late.push(message);
+      if (late.length > 10000) late.shift();
+      handlers[message.event]?.(message.data, false);
       count();
     } else if (message.event === "connection:success") {
       ({ token, heartbeat } = message.data);
@@ -220,10 +240,18 @@ more.onclick = async () => { if (next) await load(next, false).catch((error) => 
 new IntersectionObserver(([seen]) => { if (seen.isIntersecting) more.click(); }, { rootMargin: "600px" })
   .observe(more);
 
-await genres();
+genres().catch((error) => say(error.message));
 for (const [name, value] of new URLSearchParams(location.search)) {
   const field = byId(name);
-  if (field?.form) field.value = value;
+  if (field?.form && name !== "genre") field.value = value;
+  else if (name === "genre") {
+    // Chosen before the list of genres has come.
+    const option = element("option", "", value);
+    option.value = value;
+    field.append(option);
+    field.value = value;
+  }
 }
-position = await reload();
+reload();
+while (position === null) await pause(20);
 follow();

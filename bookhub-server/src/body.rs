@@ -1,5 +1,7 @@
 //! Request bodies: JSON objects, and nothing larger than they may be.
 
+use std::time::Duration;
+
 use axum::{
     body::Body,
     extract::{FromRequest, Request},
@@ -8,6 +10,7 @@ use axum::{
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use serde_json::{Map, Value};
+use tokio::time::timeout;
 
 use crate::error::ApiError;
 
@@ -16,6 +19,9 @@ const MAX: usize = 1 << 20;
 
 /// How much of a larger one is read and dropped, so that the client gets to see the answer.
 const DROPPED: usize = 8 << 20;
+
+/// How long a body may take: whoever needs longer for a mebibyte does not mean well.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The fields of a JSON object, for the domain to parse.
 #[derive(Debug)]
@@ -28,7 +34,9 @@ impl<S: Sync> FromRequest<S> for JsonObject {
         if !is_json(request.headers()) {
             return Err(ApiError::ContentType);
         }
-        let bytes = read(request.into_body()).await?;
+        let bytes = timeout(PATIENCE, read(request.into_body()))
+            .await
+            .map_err(|_| ApiError::BodyLost)??;
         match serde_json::from_slice(&bytes) {
             Ok(Value::Object(object)) => Ok(Self(object)),
             Ok(other) => Err(ApiError::Json(format!("it is {}", kind(&other)))),

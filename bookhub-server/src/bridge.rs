@@ -33,7 +33,7 @@ pub(crate) async fn run(
     let bridge = Bridge { hub, books: books_topic() };
     let mut after = Position::START;
     let mut ready = Some(ready);
-    loop {
+    'feed: loop {
         if after >= present {
             ready.take().map(|ready| ready.send(()));
         }
@@ -51,7 +51,7 @@ pub(crate) async fn run(
                     tracing::warn!("the feed was faster than its readers: clients fetch anew");
                     bridge.hub.raise_tail(realtime(oldest));
                     after = oldest;
-                    break;
+                    continue 'feed;
                 }
                 Err(error) => {
                     tracing::error!(%error, "the change feed failed and is opened again");

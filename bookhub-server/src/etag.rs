@@ -42,18 +42,25 @@ pub(crate) fn is_known(headers: &HeaderMap, tag: &str) -> bool {
         .any(|known| known.trim() == "*" || strip(known) == strip(tag))
 }
 
-/// The version that `If-Match` asks for; none without the header or for `*`.
-pub(crate) fn expected_version(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
-    let Some(value) = headers.get(header::IF_MATCH) else {
-        return Ok(None);
-    };
-    let value = value.to_str().map_err(|_| ApiError::BadIfMatch)?.trim();
-    if value == "*" {
-        return Ok(None);
+/// The versions that `If-Match` allows; none of them without the header or for `*`.
+pub(crate) fn expected_versions(headers: &HeaderMap) -> Result<Vec<u64>, ApiError> {
+    let mut versions = Vec::new();
+    for value in headers.get_all(header::IF_MATCH) {
+        for tag in value.to_str().map_err(|_| ApiError::BadIfMatch)?.split(',') {
+            if tag.trim() == "*" {
+                return Ok(Vec::new());
+            }
+            versions.push(version(tag.trim()).ok_or(ApiError::BadIfMatch)?);
+        }
     }
-    let tag = value.trim_start_matches("W/").trim_matches('"');
-    let version = tag.split('.').next().unwrap_or_default();
-    version.parse().map(Some).map_err(|_| ApiError::BadIfMatch)
+    Ok(versions)
+}
+
+/// The version in a tag as [`of_book`] makes it, or a bare number.
+fn version(tag: &str) -> Option<u64> {
+    let mut numbers = tag.trim_start_matches("W/").trim_matches('"').split('.');
+    let version = numbers.next()?.parse().ok()?;
+    numbers.all(|number| number.parse::<u64>().is_ok()).then_some(version)
 }
 
 #[cfg(test)]
@@ -66,11 +73,15 @@ mod tests {
 
     #[test]
     fn if_match_takes_a_tag_a_star_or_a_bare_version() {
-        for (value, version) in [("\"3.1.0\"", Some(3)), ("*", None), ("7", Some(7))] {
-            let expected = expected_version(&with(header::IF_MATCH, value));
-            assert_eq!(expected.unwrap(), version, "{value}");
+        let cases: [(&str, &[u64]); 4] =
+            [("\"3.1.0\"", &[3]), ("*", &[]), ("7", &[7]), ("\"3.1.0\", W/\"4.1.0\"", &[3, 4])];
+        for (value, versions) in cases {
+            let expected = expected_versions(&with(header::IF_MATCH, value));
+            assert_eq!(expected.unwrap(), versions, "{value}");
         }
-        assert!(expected_version(&with(header::IF_MATCH, "\"x\"")).is_err());
+        for bad in ["\"x\"", "\"3.zzz\"", ""] {
+            assert!(expected_versions(&with(header::IF_MATCH, bad)).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -33,8 +33,12 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Failure> {
     let args = Args::parse();
-    let config = Config::load(&args, &env::vars().collect())
-        .map_err(|error| (WRONG_SETTINGS, error.to_string()))?;
+    // What is not Unicode is not ours.
+    let environment = env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let config =
+        Config::load(&args, &environment).map_err(|error| (WRONG_SETTINGS, error.to_string()))?;
     start_logging(&config)?;
 
     let cannot_listen = |error: io::Error| (CANNOT_LISTEN, listen_failure(&config, &error));

@@ -131,7 +131,14 @@ async fn addresses_that_are_not_there_and_ids_that_are_none() -> Result<()> {
     let server = Server::empty().await?;
     let admin = server.admin().await?;
     let missing = "01890a5d-ac96-774b-bcce-b302099a8057";
-    for path in ["/api/books/1", &format!("/api/books/{missing}"), "/covers/1.svg", "/nowhere"] {
+    for path in [
+        "/api/books/1",
+        "/api/books/%ff",
+        "/covers/%ff.svg",
+        &format!("/api/books/{missing}"),
+        "/covers/1.svg",
+        "/nowhere",
+    ] {
         let answer = admin.send(Method::GET, path, &Value::Null).await?;
         assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");
         assert!(answer.json::<Value>().await?["error"].is_string());

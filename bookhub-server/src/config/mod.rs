@@ -114,7 +114,7 @@ impl Config {
             address: SocketAddr::new(host, raw.port.unwrap_or(5000)),
             client_origins: raw.origins()?,
             jwt_secret: raw.secret(production)?,
-            admin: raw.admin(production)?,
+            admin: raw.admin(production, host)?,
             sample_catalogue: raw.sample_catalogue.unwrap_or(true),
             realtime: raw.realtime_enabled.unwrap_or(true),
             log: raw.log.clone().unwrap_or_else(|| "info".to_owned()),
@@ -125,14 +125,19 @@ impl Config {
 
 impl Raw {
     fn environment(&self) -> Result<Environment, ConfigError> {
-        match self.bookhub_env.as_deref().or(self.node_env.as_deref()) {
+        match self.bookhub_env.as_deref() {
             Some("production") => Ok(Environment::Production),
             Some("development" | "test") => Ok(Environment::Development),
             Some(other) => Err(ConfigError::new(format!(
                 "BOOKHUB_ENV is {other:?}: set it to development or production."
             ))),
-            None if self.railway => Ok(Environment::Production),
-            None => Ok(Environment::Development),
+            // Other programs' values of NODE_ENV are theirs: only these two say something to us.
+            None => match self.node_env.as_deref() {
+                Some("production") => Ok(Environment::Production),
+                Some("development" | "test") => Ok(Environment::Development),
+                _ if self.railway => Ok(Environment::Production),
+                _ => Ok(Environment::Development),
+            },
         }
     }
 
@@ -181,7 +186,7 @@ impl Raw {
         Ok(Some(secret.clone()))
     }
 
-    fn admin(&self, production: bool) -> Result<Option<AdminConfig>, ConfigError> {
+    fn admin(&self, production: bool, host: IpAddr) -> Result<Option<AdminConfig>, ConfigError> {
         let username = self.admin_username.clone().unwrap_or_else(|| "admin".to_owned());
         match &self.admin_password {
             Some(password) if production && password.expose_secret() == DEVELOPMENT_PASSWORD => {
@@ -194,6 +199,10 @@ impl Raw {
                 Ok(Some(AdminConfig { username, password: password.clone(), is_default: false }))
             }
             None if production => Ok(None),
+            None if !host.is_loopback() => Err(ConfigError::new(format!(
+                "At {host} others can reach the shop, and everybody knows the password of the \
+                 development admin: set ADMIN_PASSWORD, or leave HOST at 127.0.0.1."
+            ))),
             None => Ok(Some(AdminConfig {
                 username,
                 password: DEVELOPMENT_PASSWORD.into(),
@@ -252,6 +261,14 @@ mod tests {
         let safe = load(&["--allow-memory"], &[production, ("JWT_SECRET", GOOD)]).unwrap();
         assert_eq!(safe.address.to_string(), "0.0.0.0:5000");
         assert!(safe.admin.is_none());
+    }
+
+    #[test]
+    fn the_known_password_is_not_offered_to_the_network() {
+        let refusal = load(&["--host", "0.0.0.0"], &[]).unwrap_err();
+        assert!(refusal.contains("ADMIN_PASSWORD"), "{refusal}");
+        assert!(load(&["--host", "0.0.0.0"], &[("ADMIN_PASSWORD", "of our own")]).is_ok());
+        assert!(load(&[], &[("NODE_ENV", "staging")]).is_ok());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use bookhub_core::{Login, ProfileUpdate, Session, Signup, User};
+use bookhub_core::{AccountsError, Login, ProfileUpdate, Session, Signup, User};
 use serde_json::json;
 
 use crate::{
@@ -39,10 +39,18 @@ pub(crate) async fn login(
 /// `POST /api/auth/logout`
 pub(crate) async fn logout(
     State(state): State<AppState>,
-    LoggedIn { session, .. }: LoggedIn,
+    login: Result<LoggedIn, ApiError>,
 ) -> Result<Response, ApiError> {
-    state.accounts.logout(session.id).await?;
-    with_cookie(&state, None, 0, StatusCode::NO_CONTENT.into_response())
+    let answer = match login {
+        Ok(LoggedIn { session, .. }) => {
+            state.accounts.logout(session.id).await?;
+            StatusCode::NO_CONTENT.into_response()
+        }
+        // A session that has ended elsewhere leaves its cookie: that goes as well.
+        Err(ended @ ApiError::Accounts(AccountsError::SessionEnded)) => ended.into_response(),
+        Err(error) => return Err(error),
+    };
+    with_cookie(&state, None, 0, answer)
 }
 
 /// `GET /api/auth/profile`

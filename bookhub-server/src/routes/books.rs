@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, RawQuery, State},
+    extract::{FromRequestParts, Path, RawQuery, State},
     http::{
         HeaderMap, HeaderName, HeaderValue, StatusCode,
         header::{self, InvalidHeaderValue},
+        request::Parts,
     },
     response::{IntoResponse, Response},
 };
@@ -78,10 +79,10 @@ pub(crate) async fn list(
 /// `GET /api/books/{id}`
 pub(crate) async fn get(
     State(state): State<AppState>,
-    Path(id): Path<String>,
+    BookPath(id): BookPath,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let (book, position) = state.catalog.get(parse_id(&id)?).await?;
+    let (book, position) = state.catalog.get(id).await?;
     let now = Timestamp::now();
     let mut response = if etag::is_known(&headers, &etag::of_book(&book, now)) {
         not_modified(&book, now)
@@ -111,13 +112,12 @@ pub(crate) async fn create(
 pub(crate) async fn update(
     State(state): State<AppState>,
     _: Admin,
-    Path(id): Path<String>,
+    BookPath(id): BookPath,
     headers: HeaderMap,
     JsonObject(object): JsonObject,
 ) -> Result<Response, ApiError> {
-    let id = parse_id(&id)?;
-    let expected = etag::expected_version(&headers)?;
     let patch = BookPatch::from_json(&object).map_err(ApiError::fields(INVALID_BOOK))?;
+    let expected = expected_version(&state, id, &headers).await?;
     let book = state.catalog.update(id, &patch, expected).await?;
     Ok(shown(&book, Timestamp::now()))
 }
@@ -126,11 +126,11 @@ pub(crate) async fn update(
 pub(crate) async fn delete(
     State(state): State<AppState>,
     _: Admin,
-    Path(id): Path<String>,
+    BookPath(id): BookPath,
     headers: HeaderMap,
 ) -> Result<Json<serde_json::Value>, ApiError> {
-    let expected = etag::expected_version(&headers)?;
-    state.catalog.delete(parse_id(&id)?, expected).await?;
+    let expected = expected_version(&state, id, &headers).await?;
+    state.catalog.delete(id, expected).await?;
     Ok(Json(json!({ "success": true })))
 }
 
@@ -138,10 +138,9 @@ pub(crate) async fn delete(
 pub(crate) async fn adjust_stock(
     State(state): State<AppState>,
     _: Admin,
-    Path(id): Path<String>,
+    BookPath(id): BookPath,
     JsonObject(object): JsonObject,
 ) -> Result<Response, ApiError> {
-    let id = parse_id(&id)?;
     let adjustment = StockAdjustment::from_json(&object).map_err(ApiError::fields(INVALID_BOOK))?;
     let book = state.catalog.adjust_stock(id, &adjustment).await?;
     Ok(shown(&book, Timestamp::now()))
@@ -153,6 +152,35 @@ pub(crate) async fn genres(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     etag::answer(&headers, &state.catalog.genres().await?)
+}
+
+/// The version that the request is for: of several in `If-Match`, the one that the book has.
+async fn expected_version(
+    state: &AppState,
+    id: BookId,
+    headers: &HeaderMap,
+) -> Result<Option<u64>, ApiError> {
+    match *etag::expected_versions(headers)? {
+        [] => Ok(None),
+        [version] => Ok(Some(version)),
+        [first, ref others @ ..] => {
+            let (book, _) = state.catalog.get(id).await?;
+            Ok(others.iter().copied().find(|version| *version == book.version).or(Some(first)))
+        }
+    }
+}
+
+/// The book that an address names.
+pub(crate) struct BookPath(BookId);
+
+impl<S: Send + Sync> FromRequestParts<S> for BookPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        // What is not even UTF-8 names no book either.
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        parse_id(&path.map(|Path(id)| id).unwrap_or_default()).map(Self)
+    }
 }
 
 /// What is no id names no book.

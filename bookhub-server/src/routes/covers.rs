@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use axum::{
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -21,9 +21,10 @@ const TITLE_LINES: usize = 6;
 /// `GET /covers/{id}.svg`
 pub(crate) async fn cover(
     State(state): State<AppState>,
-    Path(file): Path<String>,
+    file: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    let file = file.map(|Path(file)| file).unwrap_or_default();
     let id = file.strip_suffix(".svg").ok_or(ApiError::NotFound("Cover not found"))?;
     let (book, _) = state.catalog.get(parse_id(id)?).await?;
     let tag = format!("\"{}\"", book.version);
