@@ -2,9 +2,11 @@
 // The live catalogue: fetch a page of books, then follow the changes from exactly there.
 const byId = (id) => document.getElementById(id);
 const [list, status, more, fresh, news] = ["books", "status", "more", "fresh", "news"].map(byId);
-const rupees = new Intl.NumberFormat("en-IN", {
-  style: "currency", currency: "INR", minimumFractionDigits: 0, maximumFractionDigits: 2,
-});
+// ₹899, ₹1,234.50
+const rupees = (price) => new Intl.NumberFormat("en-IN", {
+  style: "currency", currency: "INR", minimumFractionDigits: Number.isInteger(price) ? 0 : 2,
+  maximumFractionDigits: 2,
+}).format(price);
 
 const books = new Map(); // id -> { book, card }
 let next = null; // the address of the next page
@@ -53,7 +55,7 @@ function fill(card, book) {
   cover.append(picture(book));
   const mark = badge(book);
   if (mark) cover.append(element("span", "badge", mark));
-  const price = element("p", "price", rupees.format(book.price));
+  const price = element("p", "price", rupees(book.price));
   const [words, low] = stock(book.stock);
   price.append(element("span", low ? "stock low" : "stock", words));
   const year = book.year < 0 ? `${-book.year} BCE` : book.year;
