@@ -9,17 +9,15 @@ use std::{
 pub(crate) struct Times(Vec<Duration>);
 
 impl Times {
-    /// Runs something so many times, each with its number; the first tenth is to warm up. The time
-    /// for which another process had the processor does not count.
+    /// Runs something so many times, each with its number; the first tenth is to warm up.
     pub(crate) fn of(runs: usize, mut run: impl FnMut(usize)) -> Self {
         let warm_up = runs / 10;
         let mut times = Vec::with_capacity(runs);
         for number in 0..warm_up + runs {
-            let (queued, start) = (queued(), Instant::now());
+            let start = Instant::now();
             run(number);
-            let elapsed = start.elapsed();
             if number >= warm_up {
-                times.push(elapsed.saturating_sub(self::queued() - queued));
+                times.push(start.elapsed());
             }
         }
         times.sort_unstable();
@@ -34,13 +32,6 @@ impl Times {
     pub(crate) fn cell(&self) -> String {
         format!("{} / {}", short(self.percentile(50)), short(self.percentile(99)))
     }
-}
-
-/// How long this thread was ready to run, but had no processor, since it began (Linux).
-fn queued() -> Duration {
-    let stat = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanos = stat.split(' ').nth(1).and_then(|nanos| nanos.parse().ok());
-    Duration::from_nanos(nanos.unwrap_or(0))
 }
 
 fn short(time: Duration) -> String {
