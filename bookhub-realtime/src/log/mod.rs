@@ -385,5 +385,4 @@ impl Batch {
 }
 
 #[cfg(test)]
-#[path = "log_tests.rs"]
 mod tests;

@@ -3,6 +3,9 @@
 //! A session sleeps unless its client speaks, its socket stalls or a timer runs out: events reach
 //! the socket past it.
 
+mod opening;
+mod timers;
+
 use std::{
     future::poll_fn,
     pin::pin,
@@ -22,8 +25,7 @@ use crate::{
     hub::{Seat, Shared},
     lane::{Ending, Io, Lane, Signal, State},
     log::Log,
-    protocol::{ClientMessage, CloseCode, Control, Hello, millis, timestamp},
-    resume::{self, Start},
+    protocol::{ClientMessage, CloseCode, Control},
     token::Claims,
     topic::{Filter, TopicPattern},
     transport::websocket::{Inbound, Incoming},
@@ -124,135 +126,6 @@ impl Drop for Session {
     }
 }
 
-// The opening.
-impl Session {
-    /// From the handshake to the welcome.
-    async fn open(&mut self, opening: Opening) -> Result<(), Ended> {
-        let mut hello = Hello::default();
-        if opening.awaits_hello {
-            let wait = self.shared.config.hello_timeout;
-            hello = timeout(wait, self.hello())
-                .await
-                .map_err(|_| Ended::from(CloseCode::HeartbeatLost))??;
-        }
-        loop {
-            // Read before the credential is: a revocation that comes meanwhile is seen below, and
-            // one that comes later finds the connection registered.
-            let revocations = self.shared.revocations();
-            let identity = self.identify(opening.parts.as_deref(), &hello).await?;
-            let before = resume::Before::read(&self.shared, &hello, &identity, SystemTime::now());
-            before.wait_for_log(&self.shared).await;
-            self.register(&before, identity);
-            if self.shared.revocations() == revocations {
-                return self.welcome(hello, &before, opening.awaits_hello);
-            }
-            self.unregister();
-        }
-    }
-
-    /// Who opens the connection: by the hello's credential, or else by that of the request.
-    async fn identify(
-        &self,
-        parts: Option<&request::Parts>,
-        hello: &Hello,
-    ) -> Result<Identity, Ended> {
-        let authorizer = &self.shared.config.authorizer;
-        let credential = match (&hello.auth, parts) {
-            (Some(token), _) => Credential::Token(token),
-            (None, Some(parts)) => Credential::Request(parts),
-            (None, None) => return Ok(Identity::guest()),
-        };
-        Ok(authorizer.authenticate(credential).await?)
-    }
-
-    fn register(&mut self, before: &resume::Before, identity: Identity) {
-        self.id = before.connection().map_or_else(new_connection_id, str::to_owned);
-        self.lane.lock().identity = identity;
-        self.shared.register(&self.id, &self.lane);
-        self.opened = true;
-    }
-
-    fn unregister(&mut self) {
-        if std::mem::take(&mut self.opened) {
-            self.shared.unregister(&self.id, &self.lane);
-        }
-    }
-
-    async fn hello(&mut self) -> Result<Hello, Ended> {
-        loop {
-            match self.next_message().await? {
-                ClientMessage::Hello(hello) => return Ok(hello),
-                ClientMessage::Ping {} | ClientMessage::Pong {} => {}
-                _ => self.complain("hello_expected", "The first message must be a hello"),
-            }
-        }
-    }
-
-    async fn next_message(&mut self) -> Result<ClientMessage, Ended> {
-        loop {
-            if let Some(message) = self.received()? {
-                return Ok(message);
-            }
-            let signal = self.signal().await;
-            self.act_on(signal)?;
-        }
-    }
-
-    /// Finds out what the client may follow and from where, and begins.
-    fn welcome(
-        &mut self,
-        hello: Hello,
-        before: &resume::Before,
-        said_hello: bool,
-    ) -> Result<(), Ended> {
-        let shared = Arc::clone(&self.shared);
-        let wanted = hello
-            .topics
-            .or_else(|| before.topics().map(<[TopicPattern]>::to_vec))
-            .unwrap_or_else(|| shared.config.default_topics.clone());
-        self.check_number(wanted.len())?;
-        let identity = self.lane.lock().identity.clone();
-        let (topics, denied) = self.allowed(&identity, wanted);
-        {
-            let mut state = self.lane.lock();
-            let log = shared.log();
-            let start = before.start(&log);
-            let (cursor, position) = match start {
-                Start::Replay { seq, position } => (seq, position),
-                Start::Live | Start::Resync(_) => (log.next_seq(), log.head()),
-            };
-            for topic in topics.iter().cloned() {
-                let from = if before.had(&topic) { cursor } else { log.next_seq() };
-                state.filter.add(topic, from);
-            }
-            state.go_live(cursor);
-            let position = log.id(position);
-            let token = self.token(&mut state, &log);
-            state.say(&Control::Welcome {
-                id: &self.id,
-                timestamp: timestamp(SystemTime::now()),
-                message: "Connected: events follow",
-                token: token.clone(),
-                epoch: shared.config.epoch.as_str(),
-                position: position.clone(),
-                recovered: matches!(start, Start::Replay { .. }),
-                heartbeat: millis(shared.config.heartbeat),
-            });
-            if said_hello {
-                let position = position.clone();
-                state.say(&Control::Subscribed { topics, denied, position, token });
-            }
-            if let Start::Resync(reason) = start {
-                state.say(&Control::Resync { reason, position });
-            }
-        }
-        self.member = Some(shared.fanout.join(&shared, Arc::clone(&self.lane)));
-        tracing::debug!(connection = %self.id, "connected");
-        Ok(())
-    }
-}
-
-// The life after the welcome.
 impl Session {
     async fn serve(&mut self) -> Result<(), Ended> {
         let mut timer = pin!(sleep_until(self.deadline()));
@@ -378,55 +251,9 @@ impl Session {
         let token = self.token(state, &log);
         state.say(&Control::Subscribed { topics, denied, position, token });
     }
-
-    /// When to look at the clock again.
-    fn deadline(&self) -> Instant {
-        let config = &self.shared.config;
-        let state = self.lane.lock();
-        let mut first = self.next_beat.min(self.silent_at(&state)).min(self.token_due);
-        if let Some(since) = state.stalled_since() {
-            first = first.min(since + config.write_timeout);
-        }
-        if let Some(ends) = state.identity.expires_at() {
-            let left = ends.duration_since(SystemTime::now()).unwrap_or_default();
-            first = first.min(Instant::now() + left);
-        }
-        first
-    }
-
-    /// When the client counts as gone. One that is slow to take what lies before a heartbeat cannot
-    /// answer that yet, and shows its life by taking.
-    fn silent_at(&self, state: &State) -> Instant {
-        let config = &self.shared.config;
-        let alive_at = state.moved_at().map_or(self.heard_at, |moved| moved.max(self.heard_at));
-        alive_at + config.heartbeat + config.heartbeat_timeout
-    }
-
-    fn on_time(&mut self) -> Result<(), Ended> {
-        let (now, config) = (Instant::now(), &self.shared.config);
-        let mut state = self.lane.lock();
-        if state.identity.expires_at().is_some_and(|ends| ends <= SystemTime::now()) {
-            return Err(Ended::ByHub(Ending::unauthorized("the credential has expired")));
-        }
-        if state.stalled_since().is_some_and(|since| now >= since + config.write_timeout)
-            || now >= self.silent_at(&state)
-        {
-            return Err(CloseCode::HeartbeatLost.into());
-        }
-        if now >= self.token_due {
-            self.token_due = now + self.shared.tokens.lifetime() / 2;
-            let token = self.token(&mut state, &self.shared.log());
-            state.say(&Control::Token { token });
-        }
-        if now >= self.next_beat {
-            self.next_beat = now + config.heartbeat;
-            state.beat(self.shared.log_lock());
-        }
-        Ok(())
-    }
 }
 
-// What both need.
+// What all parts need.
 impl Session {
     fn complain(&self, code: &'static str, message: &str) {
         self.lane.lock().say(&Control::Error { code, message });
@@ -492,10 +319,5 @@ fn spread(interval: Duration) -> Duration {
     interval.mul_f64(rand::random_range(0.5..=1.0))
 }
 
-fn new_connection_id() -> String {
-    format!("{:032x}", rand::random::<u128>())
-}
-
 #[cfg(test)]
-#[path = "session_tests.rs"]
 mod tests;
