@@ -1,6 +1,10 @@
 //! The binary: settings, logging, a listener, and an exit code.
 
-use std::{env, io, process::ExitCode};
+use std::{
+    env,
+    io::{self, IsTerminal as _},
+    process::ExitCode,
+};
 
 use bookhub_server::{Args, Config, Server};
 use clap::Parser as _;
@@ -61,7 +65,9 @@ fn start_logging(config: &Config) -> Result<(), Failure> {
     if config.log_json {
         logging.json().init();
     } else {
-        logging.with_target(false).init();
+        // Colours are for people, and only where they want them.
+        let colours = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none();
+        logging.with_target(false).with_ansi(colours).init();
     }
     Ok(())
 }
