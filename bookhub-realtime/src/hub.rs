@@ -71,6 +71,8 @@ pub(crate) struct Shared {
     log: RwLock<Log>,
     registry: Mutex<Registry>,
     seats: AtomicUsize,
+    /// How many connections there have been.
+    arrivals: AtomicU64,
     draining: AtomicBool,
     /// How many milliseconds those who are sent away spread their return over.
     drain_window: AtomicU64,
@@ -128,6 +130,7 @@ impl Hub {
             grown: Notify::new(),
             registry: Mutex::default(),
             seats: AtomicUsize::new(0),
+            arrivals: AtomicU64::new(0),
             draining: AtomicBool::new(false),
             drain_window: AtomicU64::new(0),
             revocations: AtomicU64::new(0),
@@ -385,9 +388,17 @@ impl Shared {
         self.draining.load(Ordering::SeqCst)
     }
 
-    /// Enters a connection under its id, and ends an older one that goes on as this one.
+    /// Enters a connection under its id, and ends an older one that goes on as this one. The one
+    /// that came first is the older one, whichever has said its hello first: a hello whose client
+    /// is gone may be read late, and must not end the connection with which that client is back.
     pub(crate) fn register(&self, id: &str, lane: &Arc<Lane>) {
-        let older = self.registry().lanes.insert(id.to_owned(), Arc::clone(lane));
+        let older = {
+            let mut registry = self.registry();
+            match registry.lanes.get(id) {
+                Some(newer) if newer.number() > lane.number() => Some(Arc::clone(lane)),
+                _ => registry.lanes.insert(id.to_owned(), Arc::clone(lane)),
+            }
+        };
         if let Some(older) = older {
             older.end(Ending {
                 code: CloseCode::Replaced,
@@ -430,18 +441,29 @@ impl Shared {
     /// A place for one more connection, if there is one.
     pub(crate) fn take_seat(self: &Arc<Self>) -> Option<Seat> {
         let taken = self.seats.fetch_add(1, Ordering::SeqCst);
-        let seat = Seat(Arc::clone(self));
+        let number = self.arrivals.fetch_add(1, Ordering::SeqCst);
+        let seat = Seat { shared: Arc::clone(self), number };
         (taken < self.config.max_connections).then_some(seat)
     }
 }
 
 /// A connection's place among the connections of the hub; free again when dropped.
-pub(crate) struct Seat(Arc<Shared>);
+pub(crate) struct Seat {
+    shared: Arc<Shared>,
+    number: u64,
+}
+
+impl Seat {
+    /// Rises from each connection to the next.
+    pub(crate) const fn number(&self) -> u64 {
+        self.number
+    }
+}
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        if self.0.seats.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.0.emptied.notify_waiters();
+        if self.shared.seats.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.shared.emptied.notify_waiters();
         }
     }
 }

@@ -63,6 +63,8 @@ pub(crate) enum Signal {
 }
 
 pub(crate) struct Lane {
+    /// Rises from each connection of the hub to the next.
+    number: u64,
     state: Mutex<State>,
 }
 
@@ -90,8 +92,9 @@ pub(crate) struct State {
 }
 
 impl Lane {
-    pub(crate) fn new(io: Box<dyn Io>) -> Arc<Self> {
+    pub(crate) fn new(number: u64, io: Box<dyn Io>) -> Arc<Self> {
         Arc::new(Self {
+            number,
             state: Mutex::new(State {
                 io: Some(io),
                 identity: Identity::guest(),
@@ -111,6 +114,10 @@ impl Lane {
                 waker: None,
             }),
         })
+    }
+
+    pub(crate) const fn number(&self) -> u64 {
+        self.number
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {

@@ -48,7 +48,7 @@ pub(crate) struct Opening {
 pub(crate) async fn run(shared: Arc<Shared>, seat: Seat, io: Box<dyn Io>, mut opening: Opening) {
     let now = Instant::now();
     let mut session = Session {
-        lane: Lane::new(io),
+        lane: Lane::new(seat.number(), io),
         inbound: Inbound::new(shared.config.max_message),
         id: String::new(),
         heard_at: now,

@@ -209,6 +209,25 @@ async fn a_token_used_again_ends_its_older_holder() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_hello_that_is_read_late_does_not_end_the_connection_that_came_after() {
+    let hub = hub();
+    let mut peer = Peer::connect(&hub, false).await;
+    let token = peer.hear().await["data"]["token"].clone();
+    drop(peer);
+    let resume = json!({ "type": "hello", "resume": { "token": token } });
+    let mut lost = Peer::connect(&hub, true).await;
+    let mut back = Peer::connect(&hub, true).await;
+    back.say(resume.clone()).await;
+    assert_eq!(back.hear().await["data"]["recovered"], true);
+    back.hear().await;
+    lost.say(resume).await;
+    assert_eq!(lost.close_code().await, 4409);
+    publish(&hub, "still here");
+    assert_eq!(back.hear().await["data"], "still here");
+    assert_eq!(hub.inspect().connections, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_says_no_hello_is_closed() {
     let mut peer = Peer::connect(&hub(), true).await;
     assert_eq!(peer.close_code().await, 4408);
