@@ -1,6 +1,6 @@
 //! A running server, and an admin who is logged in to it.
 
-use std::process::Stdio;
+use std::{process::Stdio, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use reqwest::{Method, Response, StatusCode};
@@ -83,7 +83,9 @@ impl Server {
     /// # Errors
     /// If the development admin cannot log in.
     pub async fn admin(&self) -> Result<Admin> {
-        let http = reqwest::Client::new();
+        // The server closes a connection that was idle for ten seconds: a request that is sent into
+        // that moment would be lost, so connections are not kept that long.
+        let http = reqwest::Client::builder().pool_idle_timeout(Duration::from_secs(5)).build()?;
         let login = json!({ "username": "admin", "password": "admin123" });
         let answer = http.post(format!("{}/api/auth/login", self.url)).json(&login).send().await?;
         let body: Value = answer.error_for_status()?.json().await?;
