@@ -49,8 +49,9 @@ async fn a_raw_client_sees_each_change_in_the_order_of_the_commits() -> Result<(
 async fn nothing_is_sent_for_a_write_that_failed() -> Result<()> {
     let server = Server::empty().await?;
     let admin = server.admin().await?;
-    let id = admin.create("Only").await?["id"].as_str().unwrap().to_owned();
     let mut socket = server.socket().await?;
+    let id = admin.create("Only").await?["id"].as_str().unwrap().to_owned();
+    assert_eq!(socket.next().await?["data"]["title"], "Only");
     let path = format!("/api/books/{id}");
     let stale = admin.request(Method::PUT, &path).header("If-Match", "\"7.1.0\"");
     let refused = [
