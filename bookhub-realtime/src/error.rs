@@ -15,10 +15,16 @@ pub enum PublishError {
         /// The position of the newest event in the log.
         head: Position,
     },
+    /// The publisher's fault: the hub mirrors a journal. Append to that instead.
+    #[error("this hub mirrors a journal: append to the journal instead")]
+    Mirror,
     /// The publisher's fault: an event's name has 1 to 64 ASCII letters, digits, `_`, `-`, `.` or
     /// `:`.
     #[error("{0:?} is no event name: expected 1 to 64 letters, digits, '_', '-', '.' or ':'")]
     EventName(String),
+    /// The publisher's fault: a key has 1 to 256 bytes.
+    #[error("an idempotency key has 1 to 256 bytes, not {0}")]
+    Key(usize),
     /// The publisher's fault: the data cannot be written as JSON.
     #[error("the event's data cannot be written as JSON: {0}")]
     Data(#[from] serde_json::Error),

@@ -86,6 +86,8 @@ impl Drop for Member {
 impl Writer {
     async fn run(self: Arc<Self>, shared: Weak<Shared>, mut batch: Batch) {
         let mut lanes: Vec<Arc<Lane>> = Vec::new();
+        // Every connection that keeps up has been offered the entries before this one.
+        let mut offered = batch.to;
         loop {
             self.woken.notified().await;
             let Some(shared) = shared.upgrade() else {
@@ -93,13 +95,14 @@ impl Writer {
             };
             loop {
                 self.take_in(&mut lanes, &shared);
-                let end = batch.to;
-                shared.log().next_batch(&mut batch, BATCH);
+                shared.log().batch_from(offered, &mut batch, BATCH);
                 // An empty one that begins elsewhere tells of entries that are lost.
-                if batch.is_empty() && batch.from == end {
+                if batch.is_empty() && batch.from == offered {
                     break;
                 }
-                write_to_all(&mut lanes, &batch).await;
+                offered = batch.to;
+                let delivered = write_to_all(&mut lanes, &mut batch, &shared).await;
+                shared.meters.deliveries.increment(delivered);
             }
             self.forget_the_gone(&mut lanes);
         }
@@ -110,7 +113,7 @@ impl Writer {
     fn take_in(&self, lanes: &mut Vec<Arc<Lane>>, shared: &Shared) {
         let mut joining =
             std::mem::take(&mut *self.joining.lock().unwrap_or_else(PoisonError::into_inner));
-        joining.iter().for_each(|lane| lane.catch_up(shared.log_lock()));
+        joining.iter().for_each(|lane| lane.catch_up(shared));
         lanes.append(&mut joining);
     }
 
@@ -126,18 +129,26 @@ impl Writer {
     }
 }
 
-async fn write_to_all(lanes: &mut Vec<Arc<Lane>>, batch: &Batch) {
+/// Offers the batch to each connection, and counts the frames that were written or begun. What is
+/// published meanwhile goes to those that come later at once, and to the others the next time: nobody
+/// waits for more than one round.
+async fn write_to_all(lanes: &mut Vec<Arc<Lane>>, batch: &mut Batch, shared: &Shared) -> u64 {
+    let mut delivered = 0;
     let mut index = 0;
     let mut turn = 0;
     while index < lanes.len() {
-        if lanes[index].offer(batch) {
-            index += 1;
-        } else {
-            drop(lanes.swap_remove(index));
+        match lanes[index].offer(batch) {
+            Some(frames) => {
+                delivered += frames;
+                index += 1;
+            }
+            None => drop(lanes.swap_remove(index)),
         }
         turn += 1;
         if turn % TURN == 0 {
             task::yield_now().await;
+            shared.log().extend(batch, BATCH);
         }
     }
+    delivered
 }

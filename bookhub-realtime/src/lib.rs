@@ -3,11 +3,15 @@
 mod auth;
 mod config;
 mod error;
+mod event;
 mod fanout;
 mod frame;
+mod framing;
 mod hub;
 mod lane;
+mod limits;
 mod log;
+mod metrics;
 mod position;
 mod protocol;
 mod resume;
@@ -17,15 +21,21 @@ mod token;
 mod topic;
 mod transport;
 
+pub mod journal;
+
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(any(test, feature = "testing"))]
+#[doc(hidden)]
+pub mod testing;
 
 pub use auth::{AuthError, Authorizer, Credential, Identity, Public};
 pub use config::HubConfig;
 pub use error::PublishError;
 pub use futures_util::future::BoxFuture;
-pub use hub::{Hub, HubView};
+pub use hub::{ConnectionView, Hub, HubView};
 pub use position::{Epoch, EventId, ParsePositionError, Position};
 pub use protocol::{CloseCode, ResyncReason, SUBPROTOCOL};
-pub use service::WebSocketService;
+pub use service::{HubService, Transport};
 pub use topic::{ParseTopicError, Topic, TopicPattern};
+pub use transport::http::ResponseBody;

@@ -54,6 +54,29 @@ impl CloseCode {
     }
 }
 
+impl CloseCode {
+    /// Its name in metrics and in the answers of transports without close frames.
+    ///
+    /// ```
+    /// assert_eq!(bookhub_realtime::CloseCode::TooMany.name(), "too_many");
+    /// ```
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Draining => "draining",
+            Self::Protocol => "protocol",
+            Self::NotUtf8 => "not_utf8",
+            Self::Policy => "policy",
+            Self::TooBig => "too_big",
+            Self::Unauthorized => "unauthorized",
+            Self::HeartbeatLost => "heartbeat_lost",
+            Self::Replaced => "replaced",
+            Self::TooMany => "too_many",
+        }
+    }
+}
+
 impl From<CloseCode> for u16 {
     fn from(code: CloseCode) -> Self {
         match code {
@@ -173,6 +196,9 @@ pub(crate) enum Control<'a> {
     Error { code: &'static str, message: &'a str },
     #[serde(rename = "server:draining")]
     Draining { retry_after_ms: u64 },
+    /// The last word where the transport has no close frame.
+    #[serde(rename = "close")]
+    Close { code: u16, reason: &'a str },
 }
 
 impl Control<'_> {

@@ -1,7 +1,12 @@
 //! What events are about: [`Topic`] names, the [`TopicPattern`]s that clients follow, and the
 //! [`Filter`] of one connection. Pure values; who may follow what is `auth.rs`.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{
+    fmt,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    str::FromStr,
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize, de, ser};
 
@@ -22,7 +27,7 @@ const MAX_LEN: usize = 128;
 /// # Ok::<(), bookhub_realtime::ParseTopicError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Topic(Arc<str>);
+pub struct Topic(Name);
 
 /// What a client follows: a topic, or a pattern in which `*` stands for exactly one part.
 ///
@@ -37,8 +42,30 @@ pub struct Topic(Arc<str>);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicPattern {
-    text: Arc<str>,
+    name: Name,
     wild: bool,
+}
+
+/// A text with a number that tells most others from it without a look at the text: each event is
+/// held against the topics of every connection.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Name {
+    text: Arc<str>,
+    fingerprint: u64,
+}
+
+impl Name {
+    fn is(&self, other: &Self) -> bool {
+        self.fingerprint == other.fingerprint && self.text == other.text
+    }
+}
+
+impl From<&str> for Name {
+    fn from(text: &str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        Self { text: text.into(), fingerprint: hasher.finish() }
+    }
 }
 
 /// A text that names no topic.
@@ -52,7 +79,12 @@ impl Topic {
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.0.text
+    }
+
+    /// The same topic, as fast as can be told.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.0.is(&other.0)
     }
 }
 
@@ -60,7 +92,7 @@ impl TopicPattern {
     /// The pattern as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.text
+        &self.name.text
     }
 
     /// Whether it has a `*`, and so stands for many topics.
@@ -73,11 +105,11 @@ impl TopicPattern {
     #[must_use]
     pub fn matches(&self, topic: &Topic) -> bool {
         if !self.wild {
-            return *self.text == *topic.0;
+            return self.name.is(&topic.0);
         }
-        let mut parts = topic.0.split('.');
+        let mut parts = topic.as_str().split('.');
         let fits = self
-            .text
+            .as_str()
             .split('.')
             .all(|wanted| parts.next().is_some_and(|part| wanted == "*" || wanted == part));
         fits && parts.next().is_none()
@@ -104,31 +136,31 @@ impl FromStr for TopicPattern {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let fits =
             text.len() <= MAX_LEN && text.split('.').all(|part| part == "*" || is_name(part));
-        fits.then(|| Self { text: text.into(), wild: text.contains('*') }).ok_or(ParseTopicError)
+        fits.then(|| Self { name: text.into(), wild: text.contains('*') }).ok_or(ParseTopicError)
     }
 }
 
 impl From<Topic> for TopicPattern {
     fn from(topic: Topic) -> Self {
-        Self { text: topic.0, wild: false }
+        Self { name: topic.0, wild: false }
     }
 }
 
 impl fmt::Display for Topic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
 impl fmt::Display for TopicPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(self.as_str())
     }
 }
 
 impl Serialize for TopicPattern {
     fn serialize<S: ser::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.text)
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -151,6 +183,11 @@ impl Filter {
         if !self.has(&pattern) {
             self.wanted.push((pattern, from));
         }
+    }
+
+    /// Gives back what it does not need: most clients stay with the topics that they began with.
+    pub(crate) fn shrink(&mut self) {
+        self.wanted.shrink_to_fit();
     }
 
     pub(crate) fn remove(&mut self, pattern: &TopicPattern) {

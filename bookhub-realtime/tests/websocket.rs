@@ -1,10 +1,19 @@
 //! The hub over real sockets: mounted in axum and in plain hyper, with the crate's own client.
 
-use std::{collections::HashMap, net::SocketAddr, time::Duration};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
+use axum::{extract::Request, http::StatusCode, response::IntoResponse as _};
 use bookhub_realtime::{
-    Hub, HubConfig, ResyncReason, Topic,
-    client::{Client, Notice},
+    Hub, HubConfig, ResyncReason, Topic, Transport,
+    client::{Client, Event, Notice},
 };
 use hyper::server::conn::http1;
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
@@ -14,6 +23,7 @@ use tokio::{
     task::JoinHandle,
     time::timeout,
 };
+use tower_service::Service as _;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -140,6 +150,80 @@ async fn the_client_goes_on_where_it_was_cut() {
 /// How many events the hub has published beyond those that were seen.
 fn hub_ahead(hub: &Hub, seen: u64) -> u64 {
     u64::try_from(hub.head().number()).expect("few events") - seen
+}
+
+/// Serves the hub behind something that lets no WebSocket through while it is told so.
+async fn obstructed_server(hub: &Hub, obstructed: Arc<AtomicBool>) -> SocketAddr {
+    let (listener, address) = listen().await;
+    let websocket = hub.websocket();
+    let upgrade = move |request: Request| {
+        let (mut websocket, obstructed) = (websocket.clone(), obstructed.load(Ordering::SeqCst));
+        async move {
+            match obstructed {
+                true => StatusCode::BAD_GATEWAY.into_response(),
+                false => websocket.call(request).await.into_response(),
+            }
+        }
+    };
+    let app: axum::Router = axum::Router::new()
+        .route("/ws", axum::routing::get(upgrade))
+        .route_service("/events", hub.event_stream());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    address
+}
+
+#[tokio::test]
+async fn the_client_changes_its_transport_without_loss() {
+    let hub = Hub::new(config());
+    let obstructed = Arc::new(AtomicBool::new(true));
+    let server = obstructed_server(&hub, Arc::clone(&obstructed)).await;
+    let (listener, address, pipe) = cuttable(server).await;
+    let ways = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let forwarding = tokio::spawn({
+        let ways = Arc::clone(&ways);
+        async move {
+            while let Ok((inbound, _)) = listener.accept().await {
+                ways.lock().unwrap().push(pipe(inbound));
+            }
+        }
+    });
+    let mut client = client(address);
+    let (mut published, mut seen) = (0, 0);
+    for transport in [Transport::EventStream, Transport::WebSocket, Transport::EventStream] {
+        obstructed.store(transport == Transport::EventStream, Ordering::SeqCst);
+        // Cut where it stands: what was on its way may still come, the rest after the next welcome.
+        ways.lock().unwrap().drain(..).for_each(|way| way.abort());
+        let recovered = loop {
+            match next(&mut client).await {
+                Notice::Connected { recovered, .. } => break recovered,
+                Notice::Event(event) => expect(&event, &mut seen),
+                Notice::Disconnected { .. } => {}
+                other => panic!("unexpected: {other:?}"),
+            }
+        };
+        assert_eq!(recovered, published > 0);
+        let view = hub.inspect();
+        assert!(view.transports.contains_key(&transport), "{view:?}");
+        for _ in 0..20 {
+            hub.publish(&topic("news"), "n", &published).unwrap();
+            published += 1;
+        }
+        while seen < published - 10 {
+            let Notice::Event(event) = next(&mut client).await else { panic!("no event") };
+            expect(&event, &mut seen);
+        }
+    }
+    while seen < published {
+        let Notice::Event(event) = next(&mut client).await else { panic!("no event") };
+        expect(&event, &mut seen);
+    }
+    forwarding.abort();
+}
+
+/// Each number once and in order.
+fn expect(event: &Event, seen: &mut u64) {
+    assert_eq!(event.parse::<u64>().expect("a number"), *seen);
+    *seen += 1;
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ use serde_json::json;
 use tokio::{net::TcpListener, sync::oneshot};
 
 pub use crate::config::{AdminConfig, Args, Config, ConfigError, Environment};
-use crate::{auth::ShopAuthorizer, state::AppState, tokens::Tokens};
+use crate::{auth::ShopAuthorizer, serve::Peer, state::AppState, tokens::Tokens};
 
 /// The server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -141,7 +141,14 @@ async fn hub(
         .secret(secret)
         .default_topics([bridge::books_topic().into()])
         .allowed_origins(config.client_origins.iter().cloned())
-        .authorizer(ShopAuthorizer::new(accounts.clone(), Arc::clone(tokens), config));
+        .authorizer(ShopAuthorizer::new(accounts.clone(), Arc::clone(tokens), config))
+        .client_ip(|request| request.extensions.get::<Peer>().and_then(|peer| peer.client()));
+    if !config.rate_limits {
+        settings = settings
+            .max_per_address(usize::MAX)
+            .max_per_subject(usize::MAX)
+            .message_rate(u32::MAX, u32::MAX);
+    }
     if let Ok(epoch) = epoch.as_str().parse() {
         settings = settings.epoch(epoch);
     }

@@ -40,7 +40,10 @@ pub(crate) fn router(state: AppState) -> Router {
         .route("/api/books/{id}/stock", post(books::adjust_stock))
         .route("/api/genres", get(books::genres));
     if state.config.realtime {
-        router = router.route_service("/ws", state.hub.websocket());
+        router = router
+            .route_service("/ws", state.hub.websocket())
+            .route_service("/events", state.hub.event_stream())
+            .route_service("/poll", state.hub.long_poll());
     }
     router
         .fallback(not_found)
@@ -78,6 +81,7 @@ fn cors(origins: &[String]) -> CorsLayer {
             header::CONTENT_TYPE,
             header::IF_MATCH,
             header::IF_NONE_MATCH,
+            HeaderName::from_static("last-event-id"),
         ])
         .expose_headers(shown.map(HeaderName::from_static))
 }

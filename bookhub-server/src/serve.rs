@@ -1,8 +1,12 @@
 //! Connections: accept, speak HTTP/1.1, and end without losing a request or a client.
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
-use axum::Router;
+use axum::{Extension, Router};
 use bookhub_realtime::Hub;
 use hyper::server::conn::http1;
 use hyper_util::{
@@ -14,6 +18,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::Layer as _;
 
 /// Over how long a time the clients of a server that goes away come back.
 const DRAIN_WINDOW: Duration = Duration::from_secs(5);
@@ -38,8 +43,8 @@ pub(crate) async fn serve(
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, router.clone(), ending.clone()));
+                Ok((stream, peer)) => {
+                    connections.spawn(connection(stream, peer, router.clone(), ending.clone()));
                 }
                 Err(error) => rest_after(&error).await,
             },
@@ -56,9 +61,50 @@ pub(crate) async fn serve(
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, ending: CancellationToken) {
+/// From where a request comes, in its extensions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(IpAddr);
+
+impl Peer {
+    /// The address, if it is one client's. A private one is a proxy's or a developer's, and stands
+    /// for many.
+    pub(crate) fn client(self) -> Option<IpAddr> {
+        let shared = match self.0.to_canonical() {
+            IpAddr::V4(address) => {
+                let [first, second, ..] = address.octets();
+                let carrier = first == 100 && second & 0xc0 == 64;
+                carrier || address.is_loopback() || address.is_private() || address.is_link_local()
+            }
+            IpAddr::V6(address) => {
+                address.is_loopback()
+                    || address.is_unique_local()
+                    || address.is_unicast_link_local()
+            }
+        };
+        (!shared).then_some(self.0)
+    }
+}
+
+/// Bounds how long a peer may leave what was sent unacknowledged: who is gone without a word is found
+/// out by the next heartbeat, also where the client has nothing to say. Elsewhere than on Linux the
+/// system's own patience holds.
+fn bound_silence(stream: &TcpStream) {
+    #[cfg(target_os = "linux")]
+    let _ = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(Duration::from_secs(30)));
+    #[cfg(not(target_os = "linux"))]
+    let _ = stream;
+}
+
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    ending: CancellationToken,
+) {
     // Events are small and must not wait for one another.
     let _ = stream.set_nodelay(true);
+    bound_silence(&stream);
+    let router = Extension(Peer(peer.ip())).layer(router);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)

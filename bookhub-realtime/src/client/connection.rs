@@ -3,18 +3,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::{SinkExt as _, StreamExt as _};
-use http::{HeaderValue, Request, header};
+use futures_util::SinkExt as _;
+use http::{HeaderValue, Request, StatusCode, header};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 use tokio::{
-    net::TcpStream,
     sync::mpsc,
     time::{Instant, sleep, timeout},
 };
 use tokio_tungstenite::{
-    Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
+    Connector, connect_async_tls_with_config,
     tungstenite::{self, Message, client::IntoClientRequest as _, protocol::WebSocketConfig},
 };
 
@@ -22,6 +21,7 @@ use super::{
     ClientBuilder, Notice, Step,
     backoff::Backoff,
     message::{ServerControl, ServerMessage},
+    wire::{EventStream, Heard, Socket, Wire},
 };
 use crate::{position::EventId, protocol::SUBPROTOCOL};
 
@@ -31,7 +31,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the first words of a server may take.
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(15);
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+/// After how many WebSockets in a row that did not open an event stream is tried.
+const SOCKET_TRIES: u32 = 2;
 
 /// Why a connection is over.
 enum Over {
@@ -57,7 +58,9 @@ pub(super) async fn run(settings: ClientBuilder, notices: mpsc::Sender<Step>) {
         notices,
         token: None,
         tls: None,
+        http: None,
         was_connected: false,
+        failed_sockets: 0,
     };
     let mut backoff = Backoff::new();
     loop {
@@ -89,23 +92,51 @@ struct Connection {
     token: Option<String>,
     /// Set up once, and only where it is needed.
     tls: Option<Connector>,
+    http: Option<reqwest::Client>,
     was_connected: bool,
+    /// How many WebSockets in a row did not open.
+    failed_sockets: u32,
 }
 
 impl Connection {
     /// One connection from its handshake to its end.
     async fn live_once(&mut self) -> Over {
-        let mut socket = match self.connect().await {
-            Ok(socket) => socket,
+        let mut wire = match self.connect().await {
+            Ok(wire) => wire,
             Err(over) => return over,
         };
-        let over = self.follow(&mut socket).await;
+        let over = self.follow(&mut wire).await;
         // The server learns that nobody listens; it knows what to do without an answer.
-        let _ = timeout(Duration::from_secs(1), socket.close(None)).await;
+        let _ = timeout(Duration::from_secs(1), wire.close()).await;
         over
     }
 
-    async fn connect(&mut self) -> Result<Socket, Over> {
+    /// Opens a WebSocket, or an event stream where WebSockets do not come through.
+    async fn connect(&mut self) -> Result<Wire, Over> {
+        let failed = match self.open_socket().await {
+            Ok(socket) => {
+                self.failed_sockets = 0;
+                return Ok(Wire::Socket(Box::new(socket)));
+            }
+            Err(failed) => failed,
+        };
+        self.failed_sockets += 1;
+        let refused = matches!(failed, Over::Final { .. });
+        let Some(url) = self.settings.stream_url() else {
+            return Err(failed);
+        };
+        if !refused && self.failed_sockets < SOCKET_TRIES {
+            return Err(failed);
+        }
+        match self.open_stream(&url).await {
+            Ok(stream) => Ok(Wire::Stream(Box::new(stream))),
+            Err(refused @ Over::Final { .. }) => Err(refused),
+            // What the first choice said is what the application can act on.
+            Err(_) => Err(failed),
+        }
+    }
+
+    async fn open_socket(&mut self) -> Result<Socket, Over> {
         let request = self.request()?;
         let connector = match (request.uri().scheme_str(), &self.tls) {
             (Some("wss"), None) => {
@@ -121,10 +152,48 @@ impl Connection {
         let config = WebSocketConfig::default().read_buffer_size(4096);
         let connecting =
             connect_async_tls_with_config(request, Some(config), true, Some(connector));
-        match timeout(CONNECT_TIMEOUT, connecting).await {
-            Err(_) => Err(Over::lost("the server does not answer")),
-            Ok(Ok((socket, _))) => Ok(socket),
-            Ok(Err(error)) => Err(self.judge(&error)),
+        let mut socket = match timeout(CONNECT_TIMEOUT, connecting).await {
+            Err(_) => return Err(Over::lost("the server does not answer")),
+            Ok(Ok((socket, _))) => socket,
+            Ok(Err(error)) => return Err(self.judge(&error)),
+        };
+        match socket.send(Message::text(self.hello())).await {
+            Ok(()) => Ok(socket),
+            Err(error) => Err(Over::lost(error.to_string())),
+        }
+    }
+
+    async fn open_stream(&mut self, url: &str) -> Result<EventStream, Over> {
+        let http = match &self.http {
+            Some(http) => http.clone(),
+            None => {
+                let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).build();
+                let http = http.map_err(|error| Over::lost(error.to_string()))?;
+                self.http.insert(http).clone()
+            }
+        };
+        let mut request = http.get(url).header(header::ACCEPT, "text/event-stream");
+        if let Some(topics) = &self.settings.topics {
+            let topics: Vec<_> = topics.iter().map(|topic| topic.as_str()).collect();
+            request = request.query(&[("topics", topics.join(","))]);
+        }
+        if let Some(position) = &self.position {
+            request = request.query(&[("after", position.to_string())]);
+        }
+        if let Some(token) = &self.settings.bearer {
+            request = request.bearer_auth(token.expose_secret());
+        }
+        let response = timeout(CONNECT_TIMEOUT, request.send())
+            .await
+            .map_err(|_| Over::lost("the server does not answer"))?
+            .map_err(|error| Over::lost(error.to_string()))?;
+        match response.status() {
+            StatusCode::OK => Ok(EventStream::new(response)),
+            status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => Err(Over::Final {
+                code: Some(status.as_u16()),
+                reason: format!("{url} answered {status}"),
+            }),
+            status => Err(Over::lost(format!("{url} answered {status}"))),
         }
     }
 
@@ -182,28 +251,27 @@ impl Connection {
     }
 
     /// Passes on what comes until the connection is over.
-    async fn follow(&mut self, socket: &mut Socket) -> Over {
-        if let Err(error) = socket.send(Message::text(self.hello())).await {
-            return Over::lost(error.to_string());
-        }
+    async fn follow(&mut self, wire: &mut Wire) -> Over {
         let mut patience = WELCOME_TIMEOUT;
         let mut retry_after = None;
         let mut complaint = None;
         let mut recovered = None;
         loop {
-            let text = match timeout(patience, socket.next()).await {
+            let text = match timeout(patience, wire.hear()).await {
                 Err(_) => return Over::lost("the server has gone silent"),
-                Ok(None) => {
-                    return Over::Lost { reason: "closed".to_owned(), retry_after };
+                Ok(Heard::Lost(reason)) => return Over::Lost { reason, retry_after },
+                Ok(Heard::Close { code, reason }) => {
+                    return closed(code, &reason, complaint, retry_after);
                 }
-                Ok(Some(Err(error))) => {
-                    return Over::Lost { reason: error.to_string(), retry_after };
+                Ok(Heard::Position(position)) => {
+                    if let Ok(position) = position.parse()
+                        && self.seen(position).await.is_err()
+                    {
+                        return Over::Unwanted;
+                    }
+                    continue;
                 }
-                Ok(Some(Ok(Message::Text(text)))) => text,
-                Ok(Some(Ok(Message::Close(frame)))) => {
-                    return closed(frame.as_ref(), complaint, retry_after);
-                }
-                Ok(Some(Ok(_))) => continue,
+                Ok(Heard::Text(text)) => text,
             };
             let told = match ServerMessage::parse(&text) {
                 ServerMessage::Event(event) => self.pass_on(event).await,
@@ -239,6 +307,9 @@ impl Connection {
                     ServerControl::Error { message } => {
                         complaint = Some(message);
                         Ok(())
+                    }
+                    ServerControl::Close { code, reason } => {
+                        return closed(Some(code), &reason, complaint, retry_after);
                     }
                     ServerControl::Draining { retry_after_ms } => {
                         retry_after = Some(Duration::from_millis(retry_after_ms));
@@ -280,14 +351,14 @@ impl Connection {
     }
 }
 
-/// What a close frame means for the next try.
+/// What the server's close means for the next try.
 fn closed(
-    frame: Option<&tungstenite::protocol::CloseFrame>,
+    code: Option<u16>,
+    said: &str,
     complaint: Option<String>,
     retry_after: Option<Duration>,
 ) -> Over {
-    let code = frame.map(|frame| u16::from(frame.code));
-    let said = frame.map(|frame| frame.reason.to_string()).filter(|reason| !reason.is_empty());
+    let said = Some(said.to_owned()).filter(|said| !said.is_empty());
     let reason = complaint.or(said).unwrap_or_else(|| "closed by the server".to_owned());
     match code {
         Some(1008 | 1009 | 4401 | 4409) => Over::Final { code, reason },

@@ -56,6 +56,8 @@ pub(crate) enum ServerControl {
     Resync { reason: ResyncReason, position: EventId },
     #[serde(rename = "error")]
     Error { message: String },
+    #[serde(rename = "close")]
+    Close { code: u16, reason: String },
     #[serde(rename = "server:draining")]
     Draining { retry_after_ms: u64 },
 }

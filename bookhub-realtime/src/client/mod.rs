@@ -1,11 +1,14 @@
 //! A client of the hub that reconnects, resumes and never delivers an event twice.
 //!
 //! [`Client`] is a stream of [`Notice`]s: events in order, and news of the connection. It keeps
-//! trying for ever, with full jitter, except where trying again cannot help.
+//! trying for ever, with full jitter, except where trying again cannot help. Where WebSockets do not
+//! come through it reads an event stream, and nothing is lost or repeated on the way from one to the
+//! other.
 
 mod backoff;
 mod connection;
 mod message;
+mod wire;
 
 use std::{
     pin::Pin,
@@ -67,6 +70,16 @@ pub struct ClientBuilder {
     pub(crate) topics: Option<Vec<TopicPattern>>,
     pub(crate) bearer: Option<SecretString>,
     pub(crate) resume_from: Option<EventId>,
+    pub(crate) fallback: Fallback,
+}
+
+/// Where events come from if no WebSocket comes through.
+#[derive(Debug, Clone)]
+pub(crate) enum Fallback {
+    /// `/events` beside a `/ws`.
+    Sibling,
+    At(String),
+    None,
 }
 
 impl ClientBuilder {
@@ -86,6 +99,31 @@ impl ClientBuilder {
     pub fn resume_from(mut self, position: EventId) -> Self {
         self.resume_from = Some(position);
         self
+    }
+
+    /// Where to ask for an event stream when WebSockets do not come through, as an `http://` or
+    /// `https://` address. Default: for a WebSocket at `…/ws`, `…/events` on the same server.
+    pub fn fallback(mut self, url: impl Into<String>) -> Self {
+        self.fallback = Fallback::At(url.into());
+        self
+    }
+
+    /// WebSockets only.
+    pub fn without_fallback(mut self) -> Self {
+        self.fallback = Fallback::None;
+        self
+    }
+
+    /// The address of the event stream, if there is one.
+    pub(crate) fn stream_url(&self) -> Option<String> {
+        match &self.fallback {
+            Fallback::None => None,
+            Fallback::At(url) => Some(url.clone()),
+            Fallback::Sibling => {
+                let http = self.url.strip_prefix("ws")?;
+                Some(format!("http{}/events", http.strip_suffix("/ws")?))
+            }
+        }
     }
 
     /// Starts connecting, in a task of its own that ends with the client.
@@ -134,7 +172,13 @@ pub(crate) struct Step {
 impl Client {
     /// A client of the hub at this `ws://` or `wss://` address.
     pub fn builder(url: impl Into<String>) -> ClientBuilder {
-        ClientBuilder { url: url.into(), topics: None, bearer: None, resume_from: None }
+        ClientBuilder {
+            url: url.into(),
+            topics: None,
+            bearer: None,
+            resume_from: None,
+            fallback: Fallback::Sibling,
+        }
     }
 
     /// The next notice; `None` after [`Notice::Closed`].

@@ -3,11 +3,19 @@
 //! Everything else is a position in it: history, replay, back-pressure and slow readers. It does no
 //! I/O and knows no clock; it is told what to append and hands out bytes.
 
-use std::{collections::VecDeque, ops::Range};
+mod chunk;
 
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
+
+pub(crate) use self::chunk::{Batch, Chunk};
 use crate::{
     frame,
     position::{Epoch, EventId, Position},
+    protocol::ResyncReason,
+    service::Transport,
     topic::{Filter, Topic},
 };
 
@@ -45,6 +53,11 @@ pub(crate) struct Log {
     /// The newest position that is no longer in the log.
     tail: Position,
     head: Position,
+    /// Readers before this one have lost entries that were declared lost, not forgotten.
+    declared_lost: u64,
+    keys: HashMap<Arc<str>, Position>,
+    /// The keys in the order of their entries, each with its entry's sequence number.
+    keyed: VecDeque<(u64, Arc<str>)>,
 }
 
 #[derive(Debug)]
@@ -73,7 +86,7 @@ pub(crate) struct FellOff;
 
 impl Log {
     /// An empty log; positions up to `start` count as lost.
-    pub(crate) const fn new(epoch: Epoch, limits: HistoryLimits, start: Position) -> Self {
+    pub(crate) fn new(epoch: Epoch, limits: HistoryLimits, start: Position) -> Self {
         Self {
             epoch,
             limits,
@@ -84,6 +97,9 @@ impl Log {
             bytes: 0,
             tail: start,
             head: start,
+            declared_lost: 0,
+            keys: HashMap::new(),
+            keyed: VecDeque::new(),
         }
     }
 
@@ -178,6 +194,23 @@ impl Log {
         Ok(())
     }
 
+    /// The position of the entry that was published with this key, while it is kept.
+    pub(crate) fn published(&self, key: &str) -> Option<Position> {
+        self.keys.get(key).copied()
+    }
+
+    /// Gives the newest entry a key.
+    pub(crate) fn remember(&mut self, key: &str) {
+        let key: Arc<str> = key.into();
+        self.keys.insert(Arc::clone(&key), self.head);
+        self.keyed.push_back((self.next_seq() - 1, key));
+    }
+
+    /// Why a reader fell off that would have gone on with `seq`.
+    pub(crate) const fn why_lost(&self, seq: u64) -> ResyncReason {
+        if seq < self.declared_lost { ResyncReason::HistoryExpired } else { ResyncReason::TooSlow }
+    }
+
     /// Says that nothing more comes up to `position`.
     pub(crate) fn advance(&mut self, position: Position) {
         self.head = self.head.max(position);
@@ -194,6 +227,8 @@ impl Log {
             self.head = position;
             self.first_seq += 1;
         }
+        self.declared_lost = self.first_seq;
+        self.forget_keys();
     }
 
     fn trim(&mut self) {
@@ -201,6 +236,13 @@ impl Log {
             || (self.bytes > self.limits.bytes && self.entries.len() > 1)
         {
             self.drop_first();
+        }
+        self.forget_keys();
+    }
+
+    fn forget_keys(&mut self) {
+        while let Some((_, key)) = self.keyed.pop_front_if(|(seq, _)| *seq < self.first_seq) {
+            self.keys.remove(&key);
         }
     }
 
@@ -230,57 +272,57 @@ impl Log {
         }
     }
 
-    /// Appends to `out` the frames from `cursor` on that `filter` wants, until `budget` bytes are
+    /// Fills `chunk` with the frames from `cursor` on that `filter` wants, until `budget` bytes are
     /// reached, and moves the cursor behind them. Says whether entries remain.
     pub(crate) fn read(
         &self,
         cursor: &mut u64,
         filter: &Filter,
-        out: &mut Vec<u8>,
+        transport: Transport,
+        chunk: &mut Chunk,
         budget: usize,
     ) -> Result<bool, FellOff> {
+        chunk.begin(*cursor);
         let skipped = cursor.checked_sub(self.first_seq).ok_or(FellOff)?;
         let skipped = usize::try_from(skipped).unwrap_or(usize::MAX).min(self.entries.len());
-        let mut run = Run::default();
         for entry in self.entries.range(skipped..).take(SCAN) {
-            if out.len() + run.len() >= budget {
+            if chunk.bytes().len() >= budget {
                 break;
             }
-            if filter.wants(&entry.topic, *cursor) && !run.extend(entry) {
-                out.extend_from_slice(self.bytes_of(&run));
-                run = Run::of(entry);
-            }
+            let seq = *cursor;
             *cursor += 1;
+            if filter.wants(&entry.topic, seq) {
+                chunk.push(transport, self.frame_of(entry), *cursor);
+            }
         }
-        out.extend_from_slice(self.bytes_of(&run));
         Ok(*cursor < self.next_seq())
     }
 
-    fn bytes_of(&self, run: &Run) -> &[u8] {
-        let index = usize::try_from(run.segment.saturating_sub(self.first_segment));
+    fn frame_of(&self, entry: &Entry) -> &[u8] {
+        let index = usize::try_from(entry.segment - self.first_segment);
         let segment = index.ok().and_then(|index| self.segments.get(index));
-        segment.map_or(&[], |bytes| &bytes[run.range()])
+        segment.map_or(&[], |bytes| &bytes[entry.start as usize..entry.end as usize])
     }
 
-    /// Fills `batch` with the entries from its end on: a copy for one writer to hand to many
-    /// sockets without holding the log.
-    pub(crate) fn next_batch(&self, batch: &mut Batch, budget: usize) {
-        batch.clear();
-        batch.from = batch.to.max(self.first_seq);
-        batch.to = batch.from;
-        let start = usize::try_from(batch.from - self.first_seq).unwrap_or(usize::MAX);
+    /// Fills `batch` with the entries from `from` on: a copy for one writer to hand to many sockets
+    /// without holding the log.
+    pub(crate) fn batch_from(&self, from: u64, batch: &mut Batch, budget: usize) {
+        batch.begin(from.max(self.first_seq));
+        self.extend(batch, budget);
+    }
+
+    /// Appends to `batch` the entries behind it, up to the budget for all of it. Nothing, if some
+    /// of these are gone.
+    pub(crate) fn extend(&self, batch: &mut Batch, budget: usize) {
+        let Some(start) = batch.to.checked_sub(self.first_seq) else {
+            return;
+        };
+        let start = usize::try_from(start).unwrap_or(usize::MAX);
         for entry in self.entries.range(start.min(self.entries.len())..) {
-            if batch.bytes.len() >= budget {
+            if batch.bytes().len() >= budget {
                 break;
             }
-            let from = batch.bytes.len();
-            batch.bytes.extend_from_slice(self.bytes_of(&Run::of(entry)));
-            if !batch.topics.contains(&entry.topic) {
-                batch.topics.push(entry.topic.clone());
-            }
-            batch.parts.push((entry.topic.clone(), from..batch.bytes.len()));
-            batch.to += 1;
-            batch.last.position = entry.position;
+            batch.push(&entry.topic, entry.position, self.frame_of(entry));
         }
         batch.quarter = self.quarter();
     }
@@ -289,98 +331,6 @@ impl Log {
 impl Entry {
     const fn cost(&self) -> usize {
         (self.end - self.start) as usize + size_of::<Self>()
-    }
-}
-
-/// Entries that stand next to each other in one segment.
-#[derive(Debug, Default)]
-struct Run {
-    segment: u64,
-    start: u32,
-    end: u32,
-}
-
-impl Run {
-    const fn of(entry: &Entry) -> Self {
-        Self { segment: entry.segment, start: entry.start, end: entry.end }
-    }
-
-    const fn len(&self) -> usize {
-        (self.end - self.start) as usize
-    }
-
-    const fn range(&self) -> Range<usize> {
-        self.start as usize..self.end as usize
-    }
-
-    /// Takes the entry in if it stands right behind, or if nothing was taken in yet.
-    fn extend(&mut self, entry: &Entry) -> bool {
-        if self.len() == 0 {
-            *self = Self::of(entry);
-            return true;
-        }
-        let adjacent = self.segment == entry.segment && self.end == entry.start;
-        if adjacent {
-            self.end = entry.end;
-        }
-        adjacent
-    }
-}
-
-/// A copy of consecutive entries, ready to be written to whoever stands at `from`.
-#[derive(Debug)]
-pub(crate) struct Batch {
-    pub(crate) from: u64,
-    pub(crate) to: u64,
-    pub(crate) bytes: Vec<u8>,
-    /// The id of its last entry.
-    pub(crate) last: EventId,
-    /// How far a reader may pass silently, see [`Log::quarter`].
-    pub(crate) quarter: u64,
-    /// The distinct topics in it.
-    topics: Vec<Topic>,
-    parts: Vec<(Topic, Range<usize>)>,
-}
-
-impl Batch {
-    /// An empty batch at the end of the log.
-    pub(crate) fn at_end_of(log: &Log) -> Self {
-        Self {
-            from: log.next_seq(),
-            to: log.next_seq(),
-            bytes: Vec::new(),
-            last: log.id(log.head()),
-            quarter: log.quarter(),
-            topics: Vec::new(),
-            parts: Vec::new(),
-        }
-    }
-
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.from == self.to
-    }
-
-    /// Whether `filter` wants all of it.
-    pub(crate) fn is_wanted_whole(&self, filter: &Filter) -> bool {
-        self.topics.iter().all(|topic| filter.wants(topic, self.from))
-    }
-
-    /// Appends to `out` the frames that `filter` wants.
-    pub(crate) fn select(&self, filter: &Filter, out: &mut Vec<u8>) {
-        if !self.topics.iter().any(|topic| filter.wants(topic, self.to)) {
-            return;
-        }
-        for ((topic, range), seq) in self.parts.iter().zip(self.from..) {
-            if filter.wants(topic, seq) {
-                out.extend_from_slice(&self.bytes[range.clone()]);
-            }
-        }
-    }
-
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.topics.clear();
-        self.parts.clear();
     }
 }
 

@@ -7,6 +7,7 @@ mod opening;
 mod timers;
 
 use std::{
+    convert::Infallible,
     future::poll_fn,
     pin::pin,
     sync::Arc,
@@ -16,19 +17,27 @@ use std::{
 use http::request;
 use tokio::{
     select,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
+
+use tracing::{Instrument as _, Span};
 
 use crate::{
     auth::{AuthError, Credential, Identity},
     fanout::Member,
     hub::{Seat, Shared},
-    lane::{Ending, Io, Lane, Signal, State},
+    lane::{Ending, Io, Lane, LastWords, Signal, State},
+    limits::{Bucket, Place},
     log::Log,
-    protocol::{ClientMessage, CloseCode, Control},
+    metrics,
+    position::EventId,
+    protocol::{ClientMessage, CloseCode, Control, Hello},
     token::Claims,
     topic::{Filter, TopicPattern},
-    transport::websocket::{Inbound, Incoming},
+    transport::{
+        pipe,
+        websocket::{Inbound, Incoming},
+    },
 };
 
 /// How long a closing connection may take for its last bytes and the peer's answer.
@@ -38,66 +47,86 @@ const CLOSE_GRACE: Duration = Duration::from_secs(2);
 pub(crate) struct Opening {
     /// The request that opened it.
     pub(crate) parts: Option<Box<request::Parts>>,
-    /// Whether the client has said that it will send a `hello`.
-    pub(crate) awaits_hello: bool,
-    /// Bytes that came with the handshake.
-    pub(crate) received: Vec<u8>,
+    pub(crate) hello: Introduction,
 }
 
-/// Serves one connection to its end.
-pub(crate) async fn run(shared: Arc<Shared>, seat: Seat, io: Box<dyn Io>, mut opening: Opening) {
-    let now = Instant::now();
-    let mut session = Session {
-        lane: Lane::new(seat.number(), io),
-        inbound: Inbound::new(shared.config.max_message),
-        id: String::new(),
-        heard_at: now,
-        next_beat: now + spread(shared.config.heartbeat),
-        token_due: now + shared.tokens.lifetime() / 2,
-        opened: false,
-        member: None,
-        _seat: seat,
-        shared,
-    };
-    session.inbound.feed(std::mem::take(&mut opening.received));
-    let ended = match session.open(opening).await {
-        Ok(()) => session.serve().await,
-        Err(ended) => Err(ended),
-    };
-    match ended {
-        Ok(()) | Err(Ended::Lost) => {}
-        Err(Ended::ByPeer) => {
-            session.lane.lock().finish();
-            session.say_goodbye().await;
-        }
-        Err(Ended::ByHub(ending)) => {
-            tracing::debug!(connection = %session.id, code = u16::from(ending.code), "closing");
-            session.lane.lock().close(&ending);
-            session.say_goodbye().await;
-        }
+impl Opening {
+    /// Whether the client says where it was.
+    pub(crate) const fn resumes(&self) -> bool {
+        matches!(&self.hello, Introduction::Said(Hello { resume: Some(_), .. }))
     }
 }
 
-struct Session {
+/// How the hub learns what a client wants.
+pub(crate) enum Introduction {
+    /// Not at all: it follows the default topics.
+    None,
+    /// A `hello` will come.
+    Awaited,
+    /// The request has said it.
+    Said(Hello),
+}
+
+/// Serves one WebSocket connection to its end. `received` came with the handshake.
+///
+/// What happens once, or hardly ever, has its state on the heap for that time: a session that sleeps
+/// is as small as its serving.
+pub(crate) fn run(
+    shared: Arc<Shared>,
+    seat: Seat,
+    io: Box<dyn Io>,
+    opening: Opening,
+    received: Vec<u8>,
+) -> impl Future<Output = ()> + Send + 'static {
+    let mut inbound = Inbound::new(shared.config.max_message);
+    inbound.feed(received);
+    let mut session = Box::new(Session::new(shared, seat, io));
+    session.inbound = Some(inbound);
+    let span = session.span();
+    let serving = async move {
+        if let Err(ended) = Box::pin(session.open(opening)).await {
+            Box::pin(session.end(ended)).await;
+        } else {
+            session.serve_to_the_end().await;
+        }
+    };
+    serving.instrument(span)
+}
+
+pub(crate) struct Session {
     shared: Arc<Shared>,
     lane: Arc<Lane>,
-    inbound: Inbound,
+    /// The reading side, if clients of this transport can speak.
+    inbound: Option<Inbound>,
     id: String,
     heard_at: Instant,
     next_beat: Instant,
     token_due: Instant,
+    /// Of which expiry of its credential the client was told.
+    told_expiry: Option<SystemTime>,
+    messages: Bucket,
     opened: bool,
     member: Option<Member>,
-    _seat: Seat,
+    /// Among the connections of its subject.
+    place: Option<Place<String>>,
+    seat: Seat,
 }
 
 /// Why a session is over.
-enum Ended {
+pub(crate) enum Ended {
     /// The peer is gone without a word.
     Lost,
     /// The peer has closed; the answer is still to be written.
     ByPeer,
     ByHub(Ending),
+}
+
+impl Ended {
+    fn too_many(code: &'static str, reason: &'static str, message: String) -> Self {
+        metrics::refused(code);
+        let last_words = Some(LastWords::Error { code, message });
+        Self::ByHub(Ending { code: CloseCode::TooMany, reason, last_words })
+    }
 }
 
 impl From<CloseCode> for Ended {
@@ -127,11 +156,79 @@ impl Drop for Session {
 }
 
 impl Session {
-    async fn serve(&mut self) -> Result<(), Ended> {
+    pub(crate) fn new(shared: Arc<Shared>, seat: Seat, io: Box<dyn Io>) -> Self {
+        let now = Instant::now();
+        Self {
+            lane: Lane::new(seat.number(), io, seat.transport()),
+            inbound: None,
+            id: String::new(),
+            heard_at: now,
+            next_beat: now + spread(shared.config.heartbeat),
+            token_due: now + shared.tokens.lifetime() / 2,
+            told_expiry: None,
+            messages: Bucket::full(now),
+            opened: false,
+            member: None,
+            place: None,
+            seat,
+            shared,
+        }
+    }
+
+    /// What is logged of this connection is logged in here.
+    pub(crate) fn span(&self) -> Span {
+        let transport = self.seat.transport().as_str();
+        tracing::debug_span!(parent: None, "connection", transport, id = tracing::field::Empty)
+    }
+
+    /// Serves an opened session until it is over, and says why it is.
+    pub(crate) async fn serve_to_the_end(mut self: Box<Self>) {
+        let Err(ended) = self.serve().await;
+        Box::pin(self.end(ended)).await;
+    }
+
+    /// Serves an opened session until something stands in `written` or the time is up. Answers
+    /// what there is to say, and up to where that goes.
+    pub(crate) async fn serve_once(
+        mut self: Box<Self>,
+        written: &pipe::Reader,
+        wait: Duration,
+    ) -> Result<(Vec<u8>, EventId), Ended> {
+        select! {
+            biased;
+            over = self.serve() => {
+                let Err(ended) = over;
+                return Err(ended);
+            }
+            () = written.filled() => {}
+            () = sleep(wait) => {}
+        }
+        let mut state = self.lane.lock();
+        state.finish();
+        let position = state.position(&self.shared.log());
+        let mut said = written.take();
+        said.extend_from_slice(state.unwritten());
+        Ok((said, position))
+    }
+
+    async fn end(&mut self, ended: Ended) {
+        match ended {
+            Ended::Lost => return,
+            Ended::ByPeer => self.lane.lock().finish(),
+            Ended::ByHub(ending) => {
+                metrics::closed(ending.code);
+                tracing::debug!(code = u16::from(ending.code), "closing");
+                self.lane.lock().close(&ending);
+            }
+        }
+        self.say_goodbye().await;
+    }
+
+    async fn serve(&mut self) -> Result<Infallible, Ended> {
         let mut timer = pin!(sleep_until(self.deadline()));
         loop {
             while let Some(message) = self.received()? {
-                self.answer(message).await?;
+                Box::pin(self.answer(message)).await?;
             }
             let deadline = self.deadline();
             if timer.deadline() != deadline {
@@ -156,7 +253,9 @@ impl Session {
         match signal {
             Signal::Received(bytes) => {
                 self.heard_at = Instant::now();
-                self.inbound.feed(bytes);
+                if let Some(inbound) = &mut self.inbound {
+                    inbound.feed(bytes);
+                }
                 Ok(())
             }
             Signal::Stalled => Ok(()),
@@ -168,18 +267,26 @@ impl Session {
     /// The next whole message of what was received. One that is not understood is answered here.
     fn received(&mut self) -> Result<Option<ClientMessage>, Ended> {
         loop {
-            let next = self.inbound.next();
-            let replies = self.inbound.take_replies();
+            let Some(inbound) = &mut self.inbound else {
+                return Ok(None);
+            };
+            let next = inbound.next();
+            let replies = inbound.take_replies();
             if !replies.is_empty() {
                 self.lane.lock().put(&replies);
             }
-            match next? {
+            let incoming = match next? {
                 None => return Ok(None),
                 Some(Incoming::Close) => return Err(Ended::ByPeer),
-                Some(Incoming::Binary) => {
+                Some(incoming) => incoming,
+            };
+            self.check_rate()?;
+            match incoming {
+                Incoming::Ping | Incoming::Close => {}
+                Incoming::Binary => {
                     self.complain("invalid_message", "Messages are JSON text, not binary");
                 }
-                Some(Incoming::Text(text)) => match serde_json::from_str(&text) {
+                Incoming::Text(text) => match serde_json::from_str(&text) {
                     Ok(message) => return Ok(Some(message)),
                     Err(error) => self.complain("invalid_message", &error.to_string()),
                 },
@@ -226,11 +333,12 @@ impl Session {
     }
 
     /// A fresh credential: what the client may no longer follow, it follows no longer.
-    async fn authenticate(&self, token: &str) -> Result<(), Ended> {
-        let authorizer = &self.shared.config.authorizer;
+    async fn authenticate(&mut self, token: &str) -> Result<(), Ended> {
+        let authorizer = Arc::clone(&self.shared.config.authorizer);
         loop {
             let revocations = self.shared.revocations();
             let identity = authorizer.authenticate(Credential::Token(token)).await?;
+            self.take_place(&identity)?;
             self.lane.lock().identity = identity.clone();
             if self.shared.revocations() != revocations {
                 continue;
@@ -263,14 +371,36 @@ impl Session {
         if topics <= self.shared.config.max_topics {
             return Ok(());
         }
+        let most = self.shared.config.max_topics;
+        let message = format!("At most {most} topics for one connection");
+        Err(Ended::too_many("too_many_topics", "too many topics", message))
+    }
+
+    fn check_rate(&mut self) -> Result<(), Ended> {
+        let rate = self.shared.config.message_rate;
+        if self.messages.take(Instant::now(), rate) {
+            return Ok(());
+        }
         let message =
-            format!("At most {} topics for one connection", self.shared.config.max_topics);
-        let words = Control::Error { code: "too_many_topics", message: &message }.to_json();
-        Err(Ended::ByHub(Ending {
-            code: CloseCode::TooMany,
-            reason: "too many topics",
-            last_words: Some(words),
-        }))
+            format!("At most {} messages a second, {} at once", rate.per_second, rate.burst);
+        Err(Ended::too_many("too_many_messages", "too many messages", message))
+    }
+
+    /// Enters the client among the connections of its subject, in the place of who it was before.
+    fn take_place(&mut self, identity: &Identity) -> Result<(), Ended> {
+        let Some(subject) = identity.subject() else {
+            self.place = None;
+            return Ok(());
+        };
+        if self.lane.lock().identity.subject() == Some(subject) && self.place.is_some() {
+            return Ok(());
+        }
+        let most = self.shared.config.max_per_subject;
+        self.place = Some(self.shared.take_place(subject, &self.id).ok_or_else(|| {
+            let message = format!("At most {most} connections for one subject: close some");
+            Ended::too_many("too_many_connections_of_subject", "too many connections", message)
+        })?);
+        Ok(())
     }
 
     /// The topics that this client may follow, and those that it may not.
@@ -294,7 +424,7 @@ impl Session {
             subject: state.identity.subject().map(str::to_owned),
             topics: Claims::topics_of(&state.filter),
             position: state.position(log),
-            expires_at: tokens.expiry(SystemTime::now()),
+            expires_at: tokens.expiry(self.shared.config.now()),
         })
     }
 
@@ -310,7 +440,7 @@ impl Session {
     }
 
     async fn signal(&self) -> Signal {
-        poll_fn(|cx| self.lane.poll_signal(self.shared.log_lock(), cx)).await
+        poll_fn(|cx| self.lane.poll_signal(&self.shared, cx)).await
     }
 }
 

@@ -1,38 +1,42 @@
 //! From the handshake to the welcome: who the client is, what it may follow, and where it goes on.
 
-use std::{sync::Arc, time::SystemTime};
+use std::sync::Arc;
 
 use http::request;
 use tokio::time::timeout;
 
-use super::{Ended, Opening, Session};
+use super::{Ended, Introduction, Opening, Session};
 use crate::{
     auth::{Credential, Identity},
+    lane::Ending,
+    metrics,
     protocol::{ClientMessage, CloseCode, Control, Hello, millis, timestamp},
     resume::{self, Start},
     topic::TopicPattern,
 };
 
 impl Session {
-    /// From the handshake to the welcome.
-    pub(super) async fn open(&mut self, opening: Opening) -> Result<(), Ended> {
-        let mut hello = Hello::default();
-        if opening.awaits_hello {
-            let wait = self.shared.config.hello_timeout;
-            hello = timeout(wait, self.hello())
+    /// From the handshake to the welcome. Answers the topics that the client may not follow.
+    pub(crate) async fn open(&mut self, opening: Opening) -> Result<Vec<TopicPattern>, Ended> {
+        let said_hello = !matches!(opening.hello, Introduction::None);
+        let hello = match opening.hello {
+            Introduction::None => Hello::default(),
+            Introduction::Said(hello) => hello,
+            Introduction::Awaited => timeout(self.shared.config.hello_timeout, self.hello())
                 .await
-                .map_err(|_| Ended::from(CloseCode::HeartbeatLost))??;
-        }
+                .map_err(|_| Ended::from(CloseCode::HeartbeatLost))??,
+        };
         loop {
             // Read before the credential is: a revocation that comes meanwhile is seen below, and
             // one that comes later finds the connection registered.
             let revocations = self.shared.revocations();
             let identity = self.identify(opening.parts.as_deref(), &hello).await?;
-            let before = resume::Before::read(&self.shared, &hello, &identity, SystemTime::now());
+            let before =
+                resume::Before::read(&self.shared, &hello, &identity, self.shared.config.now());
             before.wait_for_log(&self.shared).await;
-            self.register(&before, identity);
+            self.register(&before, identity)?;
             if self.shared.revocations() == revocations {
-                return self.welcome(hello, &before, opening.awaits_hello);
+                return self.welcome(hello, &before, said_hello);
             }
             self.unregister();
         }
@@ -50,14 +54,20 @@ impl Session {
             (None, Some(parts)) => Credential::Request(parts),
             (None, None) => return Ok(Identity::guest()),
         };
-        Ok(authorizer.authenticate(credential).await?)
+        let identity = authorizer.authenticate(credential).await?;
+        if identity.expires_at().is_some_and(|ends| ends <= self.shared.config.now()) {
+            return Err(Ended::ByHub(Ending::unauthorized("the credential has expired")));
+        }
+        Ok(identity)
     }
 
-    fn register(&mut self, before: &resume::Before, identity: Identity) {
+    fn register(&mut self, before: &resume::Before, identity: Identity) -> Result<(), Ended> {
         self.id = before.connection().map_or_else(new_connection_id, str::to_owned);
+        self.take_place(&identity)?;
         self.lane.lock().identity = identity;
         self.shared.register(&self.id, &self.lane);
         self.opened = true;
+        Ok(())
     }
 
     pub(super) fn unregister(&mut self) {
@@ -92,7 +102,7 @@ impl Session {
         hello: Hello,
         before: &resume::Before,
         said_hello: bool,
-    ) -> Result<(), Ended> {
+    ) -> Result<Vec<TopicPattern>, Ended> {
         let shared = Arc::clone(&self.shared);
         let wanted = hello
             .topics
@@ -113,12 +123,13 @@ impl Session {
                 let from = if before.had(&topic) { cursor } else { log.next_seq() };
                 state.filter.add(topic, from);
             }
+            state.filter.shrink();
             state.go_live(cursor);
             let position = log.id(position);
             let token = self.token(&mut state, &log);
             state.say(&Control::Welcome {
                 id: &self.id,
-                timestamp: timestamp(SystemTime::now()),
+                timestamp: timestamp(shared.config.now()),
                 message: "Connected: events follow",
                 token: token.clone(),
                 epoch: shared.config.epoch.as_str(),
@@ -128,15 +139,25 @@ impl Session {
             });
             if said_hello {
                 let position = position.clone();
+                let denied = denied.clone();
                 state.say(&Control::Subscribed { topics, denied, position, token });
             }
-            if let Start::Resync(reason) = start {
-                state.say(&Control::Resync { reason, position });
+            match start {
+                Start::Replay { .. } => metrics::resumed(),
+                Start::Resync(reason) => metrics::resynced(reason),
+                Start::Live => {}
+            }
+            match start {
+                Start::Resync(reason) => state.say(&Control::Resync { reason, position }),
+                // Where a browser goes on that is cut off before the first event.
+                _ if self.inbound.is_none() => state.say(&Control::Ping { position }),
+                _ => {}
             }
         }
         self.member = Some(shared.fanout.join(&shared, Arc::clone(&self.lane)));
-        tracing::debug!(connection = %self.id, "connected");
-        Ok(())
+        tracing::Span::current().record("id", &*self.id);
+        tracing::debug!("connected");
+        Ok(denied)
     }
 }
 

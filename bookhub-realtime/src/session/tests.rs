@@ -1,11 +1,17 @@
 //! The session over in-memory streams, with a paused clock.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    io,
+    pin::Pin,
+    sync::atomic::{AtomicBool, Ordering},
+    task::{Context, Poll},
+};
 
 use futures_util::{SinkExt as _, StreamExt as _};
+use http::{HeaderValue, Request, header};
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncReadExt as _, DuplexStream, duplex},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, DuplexStream, ReadBuf, duplex},
     time::sleep,
 };
 use tokio_tungstenite::{
@@ -14,7 +20,7 @@ use tokio_tungstenite::{
 };
 
 use super::*;
-use crate::{BoxFuture, Hub, HubConfig, Position, Topic, auth::Authorizer};
+use crate::{BoxFuture, Hub, HubConfig, Position, SUBPROTOCOL, Topic, auth::Authorizer};
 
 struct Peer(WebSocketStream<DuplexStream>);
 
@@ -26,10 +32,12 @@ impl Peer {
 
     async fn with_buffer(hub: &Hub, awaits_hello: bool, buffer: usize) -> Self {
         let (ours, theirs) = duplex(buffer);
-        let opening = Opening { parts: None, awaits_hello, received: Vec::new() };
-        let shared = Arc::clone(hub.shared());
-        let seat = shared.take_seat().expect("there is room");
-        tokio::spawn(run(shared, seat, Box::new(theirs), opening));
+        let mut request = Request::new(());
+        if awaits_hello {
+            let protocol = HeaderValue::from_static(SUBPROTOCOL);
+            request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+        }
+        tokio::spawn(hub.serve_stream(theirs, request));
         Self(WebSocketStream::from_raw_socket(ours, Role::Client, None).await)
     }
 
@@ -143,6 +151,49 @@ async fn a_resume_gets_exactly_what_was_missed_and_then_what_is_new() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lost_welcome_costs_nothing() {
+    let hub = hub();
+    let mut peer = Peer::connect(&hub, false).await;
+    let token = peer.hear().await["data"]["token"].clone();
+    (1..=3).for_each(|n| publish(&hub, n));
+    drop(peer);
+    let hello = json!({ "type": "hello", "resume": { "token": token, "last_id": "e-11" } });
+    // The first ones are cut before anything has come back.
+    for _ in 0..3 {
+        let mut lost = Peer::connect(&hub, true).await;
+        lost.say(hello.clone()).await;
+        drop(lost);
+    }
+    let mut again = Peer::connect(&hub, true).await;
+    again.say(hello).await;
+    assert_eq!(again.hear().await["data"]["recovered"], true);
+    again.hear().await;
+    for expected in 2..=3 {
+        assert_eq!(again.hear().await["data"], expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_that_was_cut_goes_on_where_it_was_cut() {
+    let hub = hub();
+    (1..=500).for_each(|n| publish(&hub, json!([n, "x".repeat(300)])));
+    let (mut last_id, mut seen) = ("e-10".to_owned(), 0);
+    while seen < 500 {
+        let mut peer = Peer::with_buffer(&hub, true, 5000).await;
+        peer.say(json!({ "type": "hello", "topics": ["books"], "resume": { "last_id": last_id } }))
+            .await;
+        assert_eq!(peer.hear().await["data"]["recovered"], true);
+        peer.hear().await;
+        for _ in 0..37.min(500 - seen) {
+            let event = peer.news().await;
+            seen += 1;
+            assert_eq!(event["data"][0], seen);
+            last_id = event["id"].as_str().unwrap().to_owned();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_topic_added_at_the_resume_starts_live() {
     let hub = hub();
     let mut peer = Peer::connect(&hub, false).await;
@@ -229,7 +280,8 @@ async fn a_hello_that_is_read_late_does_not_end_the_connection_that_came_after()
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_says_no_hello_is_closed() {
-    let mut peer = Peer::connect(&hub(), true).await;
+    let hub = hub();
+    let mut peer = Peer::connect(&hub, true).await;
     assert_eq!(peer.close_code().await, 4408);
 }
 
@@ -263,6 +315,61 @@ async fn a_socket_that_takes_nothing_is_closed_and_costs_no_queue() {
     assert_eq!(hub.inspect().connections, 1);
     sleep(Duration::from_secs(5)).await;
     assert_eq!(hub.inspect().connections, 0);
+}
+
+/// A socket that takes the first write and then no byte, and whose peer says nothing.
+struct OneWrite {
+    taken: bool,
+    refused: usize,
+}
+
+impl AsyncWrite for OneWrite {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if !std::mem::replace(&mut self.taken, true) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        self.refused += 1;
+        assert!(self.refused < 100, "a full socket is written to over and over");
+        Poll::Pending
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncRead for OneWrite {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_socket_that_is_full_where_a_frame_ends_is_left_alone_until_it_has_room() {
+    let hub = hub();
+    let socket = OneWrite { taken: false, refused: 0 };
+    let serving = tokio::spawn(hub.serve_stream(socket, Request::new(())));
+    while hub.connections() == 0 {
+        sleep(Duration::from_millis(1)).await;
+    }
+    publish(&hub, "nothing of this is taken");
+    // Nothing else wakes the session before the write timeout does.
+    sleep(Duration::from_secs(29)).await;
+    assert!(!serving.is_finished() && hub.inspect_connections()[0].stalled.is_some());
+    sleep(Duration::from_secs(5)).await;
+    serving.await.expect("it ends in order");
 }
 
 #[tokio::test(start_paused = true)]
@@ -425,7 +532,7 @@ async fn nonsense_gets_an_error_and_the_connection_stays() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_asks_and_does_not_listen_is_not_read_for_ever() {
-    let hub = hub();
+    let hub = Hub::new(config().message_rate(1_000_000, 1_000_000));
     let mut peer = Peer::with_buffer(&hub, false, 4096).await;
     peer.hear().await;
     let asking = async {
@@ -446,7 +553,16 @@ async fn too_many_topics_end_the_connection() {
     assert_eq!(peer.close_code().await, 4429);
 }
 
+/// Accepts every word but "bad"; what "brief" grants ends soon after the beginning of `own_time`.
 struct Words;
+
+const BRIEF: Duration = Duration::from_millis(50);
+
+/// The time of day is that of the runtime's own clock, so that it stands still with it.
+fn own_time(config: HubConfig) -> HubConfig {
+    let began = Instant::now();
+    config.clock(move || SystemTime::UNIX_EPOCH + began.elapsed())
+}
 
 impl Authorizer for Words {
     fn authenticate<'a>(
@@ -456,8 +572,9 @@ impl Authorizer for Words {
         Box::pin(async move {
             match credential {
                 Credential::Token("bad") => Err(AuthError::new("wrong word")),
-                Credential::Token("brief") => Ok(Identity::user("brief")
-                    .with_expiry(SystemTime::now() + Duration::from_millis(50))),
+                Credential::Token("brief") => {
+                    Ok(Identity::user("brief").with_expiry(SystemTime::UNIX_EPOCH + BRIEF))
+                }
                 Credential::Token(name) => Ok(Identity::user(name)),
                 Credential::Request(_) => Ok(Identity::guest()),
             }
@@ -544,7 +661,7 @@ impl Authorizer for Revocable {
 
 #[tokio::test]
 async fn a_client_that_never_stops_talking_does_not_outlive_its_credential() {
-    let hub = Hub::new(config().authorizer(Words));
+    let hub = Hub::new(own_time(config().authorizer(Words)));
     let mut peer = Peer::connect(&hub, true).await;
     peer.say(json!({ "type": "hello", "auth": "brief" })).await;
     let pong = json!({ "type": "pong" }).to_string();
@@ -564,12 +681,86 @@ async fn a_connection_of_many_topics_resumes_by_its_token() {
     assert_eq!(again.hear().await["data"]["recovered"], true);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_expired_credential_ends_the_connection() {
-    let hub = Hub::new(config().authorizer(Words));
+    let grace = Duration::from_millis(20);
+    let hub = Hub::new(own_time(config().authorizer(Words).auth_grace(grace)));
     let mut peer = Peer::connect(&hub, true).await;
     peer.say(json!({ "type": "hello", "auth": "brief" })).await;
+    assert_eq!(peer.hear().await["event"], "connection:success");
+    assert_eq!(peer.hear().await["event"], "subscribed");
+    let told = peer.news().await;
+    assert_eq!(told["data"]["code"], "credential_expired", "while there is time for a fresh one");
     assert_eq!(timeout(Duration::from_secs(10), peer.close_code()).await, Ok(4401));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fresh_credential_within_the_grace_keeps_the_connection() {
+    let grace = Duration::from_secs(3600);
+    let hub = Hub::new(own_time(config().authorizer(Words).auth_grace(grace)));
+    let mut peer = Peer::connect(&hub, true).await;
+    peer.say(json!({ "type": "hello", "auth": "brief" })).await;
+    while peer.news().await["data"]["code"] != "credential_expired" {}
+    peer.say(json!({ "type": "auth", "token": "ali" })).await;
+    assert_eq!(peer.news().await["event"], "subscribed");
+    publish(&hub, "still here");
+    assert_eq!(peer.news().await["data"], "still here");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_sends_too_much_is_closed() {
+    let hub = Hub::new(config().message_rate(1, 5));
+    let mut peer = Peer::connect(&hub, false).await;
+    peer.hear().await;
+    for _ in 0..6 {
+        peer.say(json!({ "type": "ping" })).await;
+    }
+    for _ in 0..5 {
+        assert_eq!(peer.hear().await["event"], "pong");
+    }
+    assert_eq!(peer.hear().await["data"]["code"], "too_many_messages");
+    assert_eq!(peer.close_code().await, 4429);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subject_has_so_many_connections_and_a_resume_is_not_one_more() {
+    let hub = Hub::new(config().authorizer(Words).max_per_subject(1));
+    let mut peer = Peer::connect(&hub, true).await;
+    peer.say(json!({ "type": "hello", "auth": "ali" })).await;
+    let token = peer.hear().await["data"]["token"].clone();
+    let mut second = Peer::connect(&hub, true).await;
+    second.say(json!({ "type": "hello", "auth": "ali" })).await;
+    assert_eq!(second.hear().await["data"]["code"], "too_many_connections_of_subject");
+    assert_eq!(second.close_code().await, 4429);
+    let mut again = Peer::connect(&hub, true).await;
+    again.say(json!({ "type": "hello", "auth": "ali", "resume": { "token": token } })).await;
+    assert_eq!(again.hear().await["data"]["recovered"], true);
+    drop((peer, second, again));
+    sleep(Duration::from_secs(5)).await;
+    let mut last = Peer::connect(&hub, true).await;
+    last.say(json!({ "type": "hello", "auth": "ali" })).await;
+    assert_eq!(last.hear().await["event"], "connection:success", "all places are free again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stalled_connection_keeps_no_more_than_the_frame_it_has_begun() {
+    let hub = hub();
+    let mut peer = Peer::with_buffer(&hub, false, 3000).await;
+    peer.hear().await;
+    for n in 0..1000 {
+        publish(&hub, json!([n, "x".repeat(500)]));
+        if n % 100 == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    sleep(Duration::from_millis(1)).await;
+    let lane = hub.inspect_connections();
+    assert!(lane[0].stalled.is_some() && lane[0].lag > 900, "{lane:?}");
+    assert!(hub.unwritten() < 1000, "{} bytes", hub.unwritten());
+    for n in 0..1000 {
+        assert_eq!(peer.news().await["data"][0], n);
+    }
+    assert_eq!(hub.inspect().most_behind, 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,3 +1,8 @@
-//! How the protocol travels: one file a transport, each as thin as its wire format allows.
+//! The transports: how clients come in and what their bytes mean. One session logic above, one thin
+//! file for each.
 
+pub(crate) mod http;
+pub(crate) mod pipe;
+pub(crate) mod poll;
+pub(crate) mod sse;
 pub(crate) mod websocket;

@@ -80,6 +80,8 @@ pub struct Config {
     pub sample_catalogue: bool,
     /// Whether changes are broadcast.
     pub realtime: bool,
+    /// Whether rates and the connections of one address are limited.
+    pub rate_limits: bool,
     /// What is logged, as `tracing` filters have it.
     pub log: String,
     /// Whether log lines are JSON.
@@ -117,6 +119,7 @@ impl Config {
             admin: raw.admin(production, host)?,
             sample_catalogue: raw.sample_catalogue.unwrap_or(true),
             realtime: raw.realtime_enabled.unwrap_or(true),
+            rate_limits: raw.rate_limit_enabled.unwrap_or(true),
             log: raw.log.clone().unwrap_or_else(|| "info".to_owned()),
             log_json: raw.log_json.unwrap_or(production),
         })

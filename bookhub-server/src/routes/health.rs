@@ -37,7 +37,7 @@ pub(crate) async fn live() -> Json<serde_json::Value> {
 
 /// `GET /health/ready`: it can serve; not while it drains or its database is gone.
 pub(crate) async fn ready(State(state): State<AppState>) -> Response {
-    let ready = state.store.health().await.is_ok() && !state.hub.inspect().draining;
+    let ready = state.store.health().await.is_ok() && !state.hub.is_draining();
     match ready {
         true => Json(json!({ "status": "ready" })).into_response(),
         false => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "not ready" })))

@@ -1,0 +1,189 @@
+//! Frames copied out of the log, so that nobody holds the log while a socket is written to.
+//!
+//! A [`Chunk`] is for one reader, a [`Batch`] for all readers of a writer. Both know where each frame
+//! ends: a socket that stops in the middle keeps the rest of that one frame, and its cursor goes back
+//! to the entry after it.
+
+use super::Log;
+use crate::{
+    position::{EventId, Position},
+    service::Transport,
+    topic::{Filter, Topic},
+};
+
+/// A buffer larger than this is given back before it is filled again.
+const KEPT_BUFFER: usize = 256 * 1024;
+
+/// Frames of one reader, in the transport of its transport.
+#[derive(Debug, Default)]
+pub(crate) struct Chunk {
+    from: u64,
+    bytes: Vec<u8>,
+    marks: Vec<Mark>,
+}
+
+/// The end of a frame.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    end: usize,
+    /// The sequence number of the entry after the frame's.
+    next: u64,
+}
+
+impl Chunk {
+    /// Empties it, for frames from `from` on.
+    pub(crate) fn begin(&mut self, from: u64) {
+        self.from = from;
+        self.marks.clear();
+        self.bytes.clear();
+        if self.bytes.capacity() > KEPT_BUFFER {
+            self.bytes = Vec::new();
+        }
+    }
+
+    /// Appends the frame of the entry before `next`.
+    pub(crate) fn push(&mut self, transport: Transport, frame: &[u8], next: u64) {
+        transport.put_event(&mut self.bytes, frame);
+        self.marks.push(Mark { end: self.bytes.len(), next });
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// How many frames it holds.
+    pub(crate) fn len(&self) -> usize {
+        self.marks.len()
+    }
+
+    /// Where the frames begin that a reader lacks whose next entry is `cursor`, in a chunk of all
+    /// entries, and how many they are.
+    pub(crate) fn behind(&self, cursor: u64) -> (usize, usize) {
+        let had = self.marks.partition_point(|mark| mark.next <= cursor);
+        let start = had.checked_sub(1).and_then(|last| self.marks.get(last));
+        (start.map_or(0, |mark| mark.end), self.marks.len() - had)
+    }
+
+    /// Where the frame ends in which a writer stopped after `taken` bytes, and the entry with which
+    /// it has to go on after that.
+    pub(crate) fn cut(&self, taken: usize) -> (usize, u64) {
+        if taken == 0 {
+            return (0, self.from);
+        }
+        let stopped = self.marks.partition_point(|mark| mark.end < taken);
+        self.marks.get(stopped).map_or((taken, self.from), |mark| (mark.end, mark.next))
+    }
+}
+
+/// Consecutive entries, ready to be written to whoever stands at `from`.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    /// The id of its last entry.
+    pub(crate) last: EventId,
+    /// How far a reader may pass silently, see [`Log::quarter`].
+    pub(crate) quarter: u64,
+    /// All of its frames, as WebSocket writes them.
+    chunk: Chunk,
+    /// The distinct topics in it.
+    topics: Vec<Topic>,
+    /// Of each entry, the index of its topic.
+    topic_of: Vec<usize>,
+}
+
+impl Batch {
+    /// An empty batch at the end of the log.
+    pub(crate) fn at_end_of(log: &Log) -> Self {
+        Self {
+            from: log.next_seq(),
+            to: log.next_seq(),
+            last: log.id(log.head()),
+            quarter: log.quarter(),
+            chunk: Chunk::default(),
+            topics: Vec::new(),
+            topic_of: Vec::new(),
+        }
+    }
+
+    /// Empties it, for entries from `from` on.
+    pub(super) fn begin(&mut self, from: u64) {
+        self.from = from;
+        self.to = from;
+        self.chunk.begin(self.from);
+        self.topics.clear();
+        self.topic_of.clear();
+    }
+
+    /// Takes in the next entry.
+    pub(super) fn push(&mut self, topic: &Topic, position: Position, frame: &[u8]) {
+        self.to += 1;
+        self.last.position = position;
+        self.chunk.push(Transport::WebSocket, frame, self.to);
+        let known = self.topics.iter().position(|known| known.is(topic));
+        self.topic_of.push(known.unwrap_or_else(|| {
+            self.topics.push(topic.clone());
+            self.topics.len() - 1
+        }));
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.from == self.to
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.chunk.bytes()
+    }
+
+    /// All of it, as WebSocket writes it.
+    pub(crate) const fn chunk(&self) -> &Chunk {
+        &self.chunk
+    }
+
+    /// Whether `filter` wants all of it.
+    pub(crate) fn is_wanted_whole(&self, filter: &Filter) -> bool {
+        self.topics.iter().all(|topic| filter.wants(topic, self.from))
+    }
+
+    /// Fills `chunk` with the frames from `cursor` on that `filter` wants.
+    pub(crate) fn select(
+        &self,
+        cursor: u64,
+        filter: &Filter,
+        transport: Transport,
+        chunk: &mut Chunk,
+    ) {
+        chunk.begin(cursor);
+        if !self.topics.iter().any(|topic| filter.wants(topic, self.to)) {
+            return;
+        }
+        let mut start = 0;
+        for ((mark, topic), seq) in self.chunk.marks.iter().zip(&self.topic_of).zip(self.from..) {
+            if seq >= cursor && filter.wants(&self.topics[*topic], seq) {
+                chunk.push(transport, &self.chunk.bytes[start..mark.end], mark.next);
+            }
+            start = mark.end;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_writer_that_stops_keeps_the_rest_of_one_frame() {
+        let mut chunk = Chunk::default();
+        chunk.begin(7);
+        chunk.push(Transport::WebSocket, b"abc", 8);
+        chunk.push(Transport::WebSocket, b"defg", 12);
+        assert_eq!(chunk.cut(0), (0, 7), "nothing was begun");
+        assert_eq!(chunk.cut(1), (3, 8));
+        assert_eq!(chunk.cut(3), (3, 8), "the frame is whole");
+        assert_eq!(chunk.cut(4), (7, 12));
+        assert_eq!(chunk.cut(7), (7, 12));
+        assert_eq!(chunk.behind(7), (0, 2));
+        assert_eq!(chunk.behind(8), (3, 1));
+        assert_eq!(chunk.behind(12), (7, 0));
+    }
+}
