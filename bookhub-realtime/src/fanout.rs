@@ -1,20 +1,31 @@
-//! The writers: each goes over its sockets when something was published, copies the new entries
-//! once, and writes them to every socket that stands where they begin.
+//! The writers: each copies what was published once, and writes it to every connection of its own
+//! that follows its topic and keeps up.
+//!
+//! A connection's session sends what its client lacks. When it has come to the end of the log it
+//! hands the connection to its writer, and from then on nobody looks at it until there is an event
+//! for it. A socket that does not take everything goes back to the session, which alone waits for it.
 
 use std::sync::{
     Arc, Mutex, OnceLock, PoisonError, Weak,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
+use indexmap::IndexMap;
 use tokio::{
     sync::Notify,
     task::{self, JoinHandle},
 };
 
-use crate::{hub::Shared, lane::Lane, log::Batch};
+use crate::{
+    hub::Shared,
+    index::Index,
+    lane::{Admission, Lane},
+    log::Batch,
+    topic::TopicPattern,
+};
 
 /// How many bytes of the log a writer copies at a time.
-const BATCH: usize = 64 * 1024;
+const BATCH: usize = 256 * 1024;
 
 /// After how many sockets a writer lets other tasks run.
 const TURN: usize = 64;
@@ -26,16 +37,22 @@ pub(crate) struct FanOut {
     tasks: OnceLock<Vec<JoinHandle<()>>>,
 }
 
+/// What a writer and its connections know of each other.
 #[derive(Default)]
-struct Writer {
+pub(crate) struct Writer {
     woken: Notify,
-    joining: Mutex<Vec<Arc<Lane>>>,
-    /// Connections of this writer that have ended since it last looked.
-    gone: AtomicUsize,
+    changes: Mutex<Vec<Change>>,
+    /// Each connection in its hands has been sent what it wants of the entries before this one.
+    done: AtomicU64,
 }
 
-/// A connection's membership: it leaves when this is dropped.
-pub(crate) struct Member(Arc<Writer>);
+/// What a session asks of its connection's writer.
+pub(crate) enum Change {
+    /// To take over a connection that has been sent everything.
+    Join(Arc<Lane>),
+    /// To offer a connection, by its number, no more of these.
+    Leave(u64, Vec<TopicPattern>),
+}
 
 impl FanOut {
     pub(crate) fn new(writers: usize) -> Self {
@@ -46,11 +63,18 @@ impl FanOut {
         }
     }
 
-    /// Gives the connection to a writer.
-    pub(crate) fn join(&self, shared: &Arc<Shared>, lane: Arc<Lane>) -> Member {
+    /// The writer of one more connection.
+    pub(crate) fn assign(&self) -> Arc<Writer> {
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        Arc::clone(&self.writers[next % self.writers.len()])
+    }
+
+    /// Has the writers work, from the first connection on.
+    pub(crate) fn start(&self, shared: &Arc<Shared>) {
         self.tasks.get_or_init(|| {
             let start = |writer: &Arc<Writer>| {
                 let batch = Batch::at_end_of(&shared.log());
+                writer.done.store(batch.to, Ordering::Release);
                 let run = Arc::clone(writer).run(Arc::downgrade(shared), batch);
                 // A writer's turns are bounded by TURN, not by tokio's budget: that would let
                 // writes fail for sockets that are ready.
@@ -58,10 +82,6 @@ impl FanOut {
             };
             self.writers.iter().map(start).collect()
         });
-        let writer = &self.writers[self.next.fetch_add(1, Ordering::Relaxed) % self.writers.len()];
-        writer.joining.lock().unwrap_or_else(PoisonError::into_inner).push(lane);
-        writer.woken.notify_one();
-        Member(Arc::clone(writer))
     }
 
     /// Tells the writers that the log has grown.
@@ -73,82 +93,153 @@ impl FanOut {
 impl Drop for FanOut {
     fn drop(&mut self) {
         self.tasks.get().into_iter().flatten().for_each(JoinHandle::abort);
-    }
-}
-
-impl Drop for Member {
-    fn drop(&mut self) {
-        self.0.gone.fetch_add(1, Ordering::Relaxed);
-        self.0.woken.notify_one();
+        // A connection knows its writer: what a writer will not take up any more would stay for ever.
+        self.writers.iter().for_each(|writer| drop(writer.take_changes()));
     }
 }
 
 impl Writer {
+    pub(crate) fn ask(&self, change: Change) {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).push(change);
+        self.woken.notify_one();
+    }
+
+    /// Up to where each connection in its hands has been sent what it wants.
+    pub(crate) fn done(&self) -> u64 {
+        self.done.load(Ordering::Acquire)
+    }
+
+    fn take_changes(&self) -> Vec<Change> {
+        std::mem::take(&mut *self.changes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     async fn run(self: Arc<Self>, shared: Weak<Shared>, mut batch: Batch) {
-        let mut lanes: Vec<Arc<Lane>> = Vec::new();
-        // Every connection that keeps up has been offered the entries before this one.
-        let mut offered = batch.to;
+        let mut audience = Audience::default();
         loop {
             self.woken.notified().await;
             let Some(shared) = shared.upgrade() else {
                 return;
             };
             loop {
-                self.take_in(&mut lanes, &shared);
-                shared.log().batch_from(offered, &mut batch, BATCH);
-                // An empty one that begins elsewhere tells of entries that are lost.
-                if batch.is_empty() && batch.from == offered {
+                let done = self.done();
+                shared.log().batch_from(done, &mut batch, BATCH);
+                if batch.from != done {
+                    audience.release_all();
+                    self.done.store(batch.from, Ordering::Release);
+                }
+                // After the batch is made: who has been sent everything by now lacks nothing that
+                // comes before it.
+                audience.take_up(self.take_changes(), batch.from);
+                if batch.is_empty() {
                     break;
                 }
-                offered = batch.to;
-                let delivered = write_to_all(&mut lanes, &mut batch, &shared).await;
+                let to = batch.to;
+                let delivered = audience.offer(&mut batch, &shared).await;
                 shared.meters.deliveries.increment(delivered);
-            }
-            self.forget_the_gone(&mut lanes);
-        }
-    }
-
-    /// Takes in who has joined. What was published between its session's last look and now was
-    /// written to the others already and will not be offered again, so the session looks once more.
-    fn take_in(&self, lanes: &mut Vec<Arc<Lane>>, shared: &Shared) {
-        let mut joining =
-            std::mem::take(&mut *self.joining.lock().unwrap_or_else(PoisonError::into_inner));
-        joining.iter().for_each(|lane| lane.catch_up(shared));
-        lanes.append(&mut joining);
-    }
-
-    fn forget_the_gone(&self, lanes: &mut Vec<Arc<Lane>>) {
-        let gone = self.gone.load(Ordering::Relaxed);
-        if gone > 0 && gone * 8 >= lanes.len() {
-            self.gone.fetch_sub(gone, Ordering::Relaxed);
-            lanes.retain(|lane| !lane.is_gone());
-            if lanes.capacity() > 4 * (lanes.len() + 16) {
-                lanes.shrink_to(2 * lanes.len());
+                self.done.store(to, Ordering::Release);
+                audience.remind(to - batch.from, &shared).await;
             }
         }
     }
 }
 
-/// Offers the batch to each connection, and counts the frames that were written or begun. What is
-/// published meanwhile goes to those that come later at once, and to the others the next time: nobody
-/// waits for more than one round.
-async fn write_to_all(lanes: &mut Vec<Arc<Lane>>, batch: &mut Batch, shared: &Shared) -> u64 {
-    let mut delivered = 0;
-    let mut index = 0;
-    let mut turn = 0;
-    while index < lanes.len() {
-        match lanes[index].offer(batch) {
-            Some(frames) => {
-                delivered += frames;
-                index += 1;
+/// The connections in a writer's hands.
+#[derive(Default)]
+struct Audience {
+    followers: Index<Arc<Lane>>,
+    all: IndexMap<u64, Arc<Lane>>,
+    /// The one in `all` to remind next, and what is left over from the last time.
+    reminding: usize,
+    remainder: u64,
+    places: Vec<usize>,
+}
+
+impl Audience {
+    /// Makes the changes; `from` is the next entry to be offered.
+    fn take_up(&mut self, changes: Vec<Change>, from: u64) {
+        for change in changes {
+            match change {
+                Change::Join(lane) => {
+                    if let Admission::Granted(state) = lane.admit(from) {
+                        for pattern in state.filter.patterns() {
+                            self.followers.follow(pattern, lane.number(), Arc::clone(&lane));
+                        }
+                        self.all.insert(lane.number(), Arc::clone(&lane));
+                    }
+                }
+                Change::Leave(number, patterns) => {
+                    patterns.iter().for_each(|pattern| self.followers.unfollow(pattern, number));
+                    self.all.swap_remove(&number);
+                    if self.all.capacity() > 4 * (self.all.len() + 16) {
+                        self.all.shrink_to(2 * self.all.len());
+                    }
+                }
             }
-            None => drop(lanes.swap_remove(index)),
-        }
-        turn += 1;
-        if turn % TURN == 0 {
-            task::yield_now().await;
-            shared.log().extend(batch, BATCH);
         }
     }
-    delivered
+
+    /// Offers the batch to each connection that follows a topic in it, and counts the frames that
+    /// were written or begun. What is published meanwhile goes to those that come later at once, and
+    /// to the others the next time: nobody waits for more than one round.
+    async fn offer(&mut self, batch: &mut Batch, shared: &Shared) -> u64 {
+        let Self { followers, places, .. } = self;
+        places.clear();
+        batch.topics().iter().for_each(|topic| followers.find(topic, places));
+        places.sort_unstable();
+        places.dedup();
+        let (mut delivered, mut turn) = (0, 0);
+        for place in places {
+            let Some(lanes) = followers.at(*place) else {
+                continue;
+            };
+            let mut index = 0;
+            while let Some((_, lane)) = lanes.get_index(index) {
+                let offered = lane.offer(batch);
+                delivered += offered.frames;
+                if offered.keeps_up {
+                    index += 1;
+                } else {
+                    lanes.swap_remove_index(index);
+                }
+                turn += 1;
+                if turn % TURN == 0 {
+                    task::yield_now().await;
+                    shared.log().extend(batch, BATCH);
+                }
+            }
+        }
+        delivered
+    }
+
+    /// Tells connections for which nothing came where they are, each once in the time in which an
+    /// eighth of the history passes: who is cut off then does not come back from a position that is
+    /// gone.
+    async fn remind(&mut self, passed: u64, shared: &Shared) {
+        let eighth = shared.log().quarter() / 2;
+        let due = self.remainder + passed * self.all.len() as u64;
+        self.remainder = due % eighth.max(1);
+        let count = usize::try_from(due / eighth.max(1)).unwrap_or(usize::MAX);
+        for turn in 1..=count.min(self.all.len()) {
+            if self.reminding >= self.all.len() {
+                self.reminding = 0;
+            }
+            let keeps_up =
+                self.all.get_index(self.reminding).is_some_and(|(_, lane)| lane.remind(shared));
+            if keeps_up {
+                self.reminding += 1;
+            } else {
+                self.all.swap_remove_index(self.reminding);
+            }
+            if turn % TURN == 0 {
+                task::yield_now().await;
+            }
+        }
+    }
+
+    /// Gives everybody back to their sessions: the log has forgotten what they were to be offered.
+    fn release_all(&mut self) {
+        self.all.values().for_each(|lane| lane.release());
+        self.all.clear();
+        self.followers.clear();
+    }
 }

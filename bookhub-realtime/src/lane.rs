@@ -1,8 +1,9 @@
 //! One connection's place in the log and its socket: a cursor, a filter, and the rest of the frame
 //! that the socket has begun to take.
 //!
-//! Two call the same `pump`: the fan-out task, for all sockets that keep up, and the connection's
-//! own session, once its socket did not take everything at once. Neither ever waits in it.
+//! A lane is in the hands of one at a time. Its session sends what the client lacks, up to the end of
+//! the log; then its writer offers it what is published. A socket that does not take everything, and
+//! a topic more, put it back into the hands of its session.
 
 use std::{
     cell::RefCell,
@@ -19,17 +20,20 @@ use tokio::{
 
 use crate::{
     auth::Identity,
+    fanout::{Change, Writer},
     hub::{ConnectionView, Shared},
     log::{Batch, Chunk, FellOff, Log},
     metrics,
     position::EventId,
     protocol::{CloseCode, Control},
     service::Transport,
-    topic::Filter,
+    topic::{Filter, TopicPattern},
 };
 
-/// How much of the log is copied for one socket at a time.
+/// How much of the log is copied for one socket at a time, at most and at first: most that do not
+/// keep up take little.
 const CHUNK: usize = 64 * 1024;
+const FIRST_CHUNK: usize = 8 * 1024;
 
 /// How many bytes of answers may wait for a socket before nothing more is read from it.
 const MAX_UNANSWERED: usize = 2 * CHUNK;
@@ -90,14 +94,44 @@ pub(crate) struct Lane {
     state: Mutex<State>,
 }
 
+/// In whose hands a lane is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hands {
+    /// In its session's, which sends what there is from the cursor on.
+    Session,
+    /// Still in its session's, which has come to the end of the log and has asked the writer to
+    /// take it over.
+    Between,
+    /// In its writer's: it lacks nothing of what the writer has done with, whatever the cursor.
+    Writer,
+}
+
+/// What a writer answers to a session that hands a lane over.
+pub(crate) enum Admission<'a> {
+    Granted(MutexGuard<'a, State>),
+    /// It has to send more first, or is no longer to be handed over.
+    Refused,
+}
+
+/// What became of an offer.
+#[derive(Debug, Default)]
+pub(crate) struct Offered {
+    /// How many frames were written or begun.
+    pub(crate) frames: u64,
+    /// Whether the lane is still in the writer's hands.
+    pub(crate) keeps_up: bool,
+}
+
 pub(crate) struct State {
     io: Option<Box<dyn Io>>,
     transport: Transport,
     since: Instant,
     pub(crate) identity: Identity,
     pub(crate) filter: Filter,
+    writer: Arc<Writer>,
+    hands: Hands,
     /// The sequence number of the entry to read next.
-    pub(crate) cursor: u64,
+    cursor: u64,
     /// Up to where the client knows that it has seen everything.
     told: u64,
     /// Whether it follows the log: not before its welcome, not after its end.
@@ -116,7 +150,12 @@ pub(crate) struct State {
 }
 
 impl Lane {
-    pub(crate) fn new(number: u64, io: Box<dyn Io>, transport: Transport) -> Arc<Self> {
+    pub(crate) fn new(
+        number: u64,
+        io: Box<dyn Io>,
+        transport: Transport,
+        writer: Arc<Writer>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             number,
             state: Mutex::new(State {
@@ -125,6 +164,8 @@ impl Lane {
                 since: Instant::now(),
                 identity: Identity::guest(),
                 filter: Filter::default(),
+                writer,
+                hands: Hands::Session,
                 cursor: 0,
                 told: 0,
                 live: false,
@@ -157,50 +198,89 @@ impl Lane {
         state.wake();
     }
 
-    /// Writes what it lacks of the batch, if that is all it lacks and its socket keeps up; a socket
-    /// that does not is left to its session. Answers how many frames were written; `None` if the connection is
-    /// no longer there.
-    pub(crate) fn offer(&self, batch: &Batch) -> Option<u64> {
+    /// Takes the lane from its session, if that has sent everything before the entry `from`.
+    pub(crate) fn admit(&self, from: u64) -> Admission<'_> {
         let mut state = self.lock();
-        if !state.live {
-            return (state.io.is_some() && !state.closing).then_some(0);
+        if state.hands == Hands::Between {
+            if state.cursor < from {
+                state.hands = Hands::Session;
+                state.wake();
+            } else {
+                state.hands = Hands::Writer;
+            }
         }
-        if state.stalled_since.is_some() || !state.out.is_empty() || state.cursor >= batch.to {
-            return Some(0);
+        if state.hands == Hands::Writer { Admission::Granted(state) } else { Admission::Refused }
+    }
+
+    /// Gives the lane back to its session, which goes on where the writer has stopped.
+    pub(crate) fn release(&self) {
+        let mut state = self.lock();
+        state.take_back();
+        state.wake();
+    }
+
+    /// Writes what it wants of the batch. A socket that does not take all of it is its session's.
+    pub(crate) fn offer(&self, batch: &Batch) -> Offered {
+        let mut state = self.lock();
+        if state.hands != Hands::Writer {
+            return Offered::default();
         }
-        if state.cursor < batch.from {
-            // However much it lacks, the others do not wait for it.
-            state.wake();
-            return Some(0);
+        state.cursor = state.cursor.max(batch.from);
+        if state.cursor >= batch.to {
+            return Offered { frames: 0, keeps_up: true };
         }
         // Lent, not cloned: most sockets take all, and nobody is woken.
         let waker = state.waker.take();
         let mut cx = Context::from_waker(waker.as_ref().unwrap_or(Waker::noop()));
-        let offered = state.offer(batch, &mut cx);
+        let (frames, written) = state.write_batch(batch, &mut cx);
         state.waker = waker;
-        if offered.is_err() {
-            state.hang_up();
-        } else if state.stall_untold {
-            state.wake();
-        }
-        offered.ok()
+        state.settle(&written);
+        Offered { frames: frames as u64, keeps_up: state.hands == Hands::Writer }
     }
 
-    /// Lets the session look at the log again, if there is something in it for the connection.
-    pub(crate) fn catch_up(&self, shared: &Shared) {
-        let state = self.lock();
-        if state.cursor != shared.log().next_seq() {
-            state.wake();
+    /// Tells the client where it is, if much has passed it by since it was told last. Says whether
+    /// the lane is still in the writer's hands.
+    pub(crate) fn remind(&self, shared: &Shared) -> bool {
+        let mut state = self.lock();
+        if state.hands != Hands::Writer {
+            return false;
         }
+        let log = shared.log();
+        if state.place() - state.told > log.quarter() / 2 {
+            let position = state.position(&log);
+            drop(log);
+            state.told = state.cursor;
+            state.say(&Control::Ping { position });
+            let waker = state.waker.take();
+            let mut cx = Context::from_waker(waker.as_ref().unwrap_or(Waker::noop()));
+            let written = state.poll_drain(&mut cx);
+            state.waker = waker;
+            state.settle(&written);
+        }
+        state.hands == Hands::Writer
     }
 
-    /// Whether the socket is dropped.
-    pub(crate) fn is_gone(&self) -> bool {
-        self.lock().io.is_none()
+    /// Leaves the writer and drops the socket.
+    pub(crate) fn leave(&self) {
+        let mut state = self.lock();
+        state.hang_up();
+        let topics = state.filter.clear();
+        state.writer.ask(Change::Leave(self.number, topics));
+    }
+
+    /// Follows these topics no longer.
+    pub(crate) fn unfollow(&self, state: &mut State, topics: Vec<TopicPattern>) {
+        state.take_back();
+        topics.iter().for_each(|topic| state.filter.remove(topic));
+        state.writer.ask(Change::Leave(self.number, topics));
     }
 
     /// What the session has to act on next. Meanwhile writes what is to be written.
-    pub(crate) fn poll_signal(&self, shared: &Shared, cx: &mut Context<'_>) -> Poll<Signal> {
+    pub(crate) fn poll_signal(
+        self: &Arc<Self>,
+        shared: &Shared,
+        cx: &mut Context<'_>,
+    ) -> Poll<Signal> {
         let mut state = self.lock();
         if state.waker.as_ref().is_none_or(|known| !known.will_wake(cx.waker())) {
             state.waker = Some(cx.waker().clone());
@@ -212,6 +292,10 @@ impl Lane {
             Poll::Ready(Err(_)) => return Poll::Ready(Signal::Gone),
             Poll::Ready(Ok(())) if state.closing && !state.shut_down => {
                 return Poll::Ready(Signal::Flushed);
+            }
+            Poll::Ready(Ok(())) if state.live && state.hands == Hands::Session => {
+                state.hands = Hands::Between;
+                state.writer.ask(Change::Join(Arc::clone(self)));
             }
             _ => {}
         }
@@ -234,6 +318,26 @@ impl State {
         self.live = true;
     }
 
+    /// Follows a topic more, from the entry `from` on.
+    pub(crate) fn follow(&mut self, topic: TopicPattern, from: u64) {
+        self.take_back();
+        self.filter.add(topic, from);
+    }
+
+    /// The sequence number of the first entry that may be wanted and has not been sent.
+    fn place(&self) -> u64 {
+        match self.hands {
+            Hands::Writer => self.cursor.max(self.writer.done()),
+            Hands::Session | Hands::Between => self.cursor,
+        }
+    }
+
+    /// Puts the lane into the hands of its session.
+    fn take_back(&mut self) {
+        self.cursor = self.place();
+        self.hands = Hands::Session;
+    }
+
     /// Puts a control event behind what was sent so far. The session's next poll writes it.
     pub(crate) fn say(&mut self, control: &Control<'_>) {
         self.transport.put_control(&mut self.out, control);
@@ -254,6 +358,7 @@ impl State {
     /// Up to where everything visible to this connection has been sent, or stands in `out`.
     /// Who has missed something is told that first.
     pub(crate) fn position(&mut self, log: &Log) -> EventId {
+        self.cursor = self.place();
         let position = log.position_before(self.cursor).unwrap_or_else(|FellOff| {
             self.fall_off(log);
             log.head()
@@ -284,7 +389,8 @@ impl State {
     }
 
     /// Follows the log no longer; what is in `out` is the last.
-    pub(crate) const fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
+        self.take_back();
         self.live = false;
         self.closing = true;
     }
@@ -296,7 +402,7 @@ impl State {
             subject: self.identity.subject().map(str::to_owned),
             transport: self.transport,
             topics: self.filter.patterns().cloned().collect(),
-            lag: if self.live { log.next_seq().saturating_sub(self.cursor) } else { 0 },
+            lag: if self.live { log.next_seq().saturating_sub(self.place()) } else { 0 },
             stalled: self.stalled_since.map(|since| since.elapsed()),
             age: self.since.elapsed(),
         }
@@ -320,6 +426,7 @@ impl State {
 
     /// Drops the socket.
     pub(crate) fn hang_up(&mut self) {
+        self.take_back();
         self.live = false;
         self.closing = true;
         self.io = None;
@@ -333,55 +440,66 @@ impl State {
         }
     }
 
-    fn offer(&mut self, batch: &Batch, cx: &mut Context<'_>) -> io::Result<u64> {
-        let cursor = std::mem::replace(&mut self.cursor, batch.to);
-        let (written, frames) =
-            if self.transport == Transport::WebSocket && batch.is_wanted_whole(&self.filter) {
-                let (start, frames) = batch.chunk().behind(cursor);
-                (self.poll_write(batch.chunk(), start, cx), frames)
-            } else {
-                CHUNK_BUFFER.with_borrow_mut(|chunk| {
-                    batch.select(cursor, &self.filter, self.transport, chunk);
-                    (self.poll_write(chunk, 0, cx), chunk.len())
-                })
-            };
-        match written {
-            Poll::Ready(Ok(())) if self.cursor - self.told > batch.quarter => {
-                self.told = self.cursor;
-                self.say(&Control::Ping { position: batch.last.clone() });
-                settled(self.poll_drain(cx))?;
-            }
-            written => settled(written)?,
+    /// Writes what it wants of the batch from the cursor on, and counts the frames that were begun.
+    fn write_batch(
+        &mut self,
+        batch: &Batch,
+        cx: &mut Context<'_>,
+    ) -> (usize, Poll<io::Result<()>>) {
+        if let waits @ (Poll::Pending | Poll::Ready(Err(_))) = self.poll_drain(cx) {
+            return (0, waits);
         }
-        Ok(frames as u64)
+        let cursor = std::mem::replace(&mut self.cursor, batch.to);
+        if self.transport == Transport::WebSocket && batch.is_wanted_whole(&self.filter) {
+            return self.poll_write(batch.chunk(), batch.chunk().behind(cursor), cx);
+        }
+        CHUNK_BUFFER.with_borrow_mut(|chunk| {
+            batch.select(cursor, &self.filter, self.transport, chunk);
+            self.poll_write(chunk, 0, cx)
+        })
+    }
+
+    /// What comes of a write that was the writer's: one that is not done is the session's.
+    fn settle(&mut self, written: &Poll<io::Result<()>>) {
+        match written {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(_)) => self.hang_up(),
+            Poll::Pending => self.wake(),
+        }
     }
 
     /// Writes until nothing is left up to the head of the log, or the socket takes no more.
     fn poll_pump(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut budget = FIRST_CHUNK;
         loop {
             ready!(self.poll_drain(cx))?;
             let more = CHUNK_BUFFER.with_borrow_mut(|chunk| {
-                if !self.live || !self.refill(&shared.log(), chunk) {
+                if !self.live
+                    || self.hands == Hands::Writer
+                    || !self.refill(&shared.log(), chunk, budget)
+                {
                     return Poll::Ready(Ok(false));
                 }
-                shared.meters.deliveries.increment(chunk.len() as u64);
-                self.poll_write(chunk, 0, cx).map_ok(|()| true)
+                let (frames, written) = self.poll_write(chunk, 0, cx);
+                shared.meters.deliveries.increment(frames as u64);
+                written.map_ok(|()| true)
             });
             if !ready!(more)? {
                 self.stalled_since = None;
                 return Poll::Ready(Ok(()));
             }
+            budget = CHUNK.min(2 * budget);
         }
     }
 
     /// Takes the next entries from the log, or the news that they are gone, or word of a position
     /// that moved silently. Says whether there is something to write or to look at again.
-    fn refill(&mut self, log: &Log, chunk: &mut Chunk) -> bool {
+    fn refill(&mut self, log: &Log, chunk: &mut Chunk, budget: usize) -> bool {
         chunk.begin(self.cursor);
         if self.cursor == log.next_seq() && self.cursor - self.told <= log.quarter() {
             return false;
         }
-        match log.read(&mut self.cursor, &self.filter, self.transport, chunk, CHUNK) {
+        match log.read(&mut self.cursor, &self.filter, self.transport, chunk, budget) {
             Err(FellOff) => {
                 self.fall_off(log);
                 true
@@ -397,17 +515,17 @@ impl State {
         }
     }
 
-    /// Writes frames from `start` on, behind which the cursor stands already. If the socket takes no more, the rest
-    /// of the frame that it has begun is kept, the cursor goes back behind that frame, and the
-    /// session is told and goes on.
+    /// Writes frames from `start` on, behind which the cursor stands already, and counts those that
+    /// were begun. If the socket takes no more, the rest of the frame that it has begun is kept, the
+    /// cursor goes back behind that frame, and the session is told and goes on.
     fn poll_write(
         &mut self,
         chunk: &Chunk,
         start: usize,
         cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
+    ) -> (usize, Poll<io::Result<()>>) {
         if chunk.bytes().len() == start {
-            return Poll::Ready(Ok(()));
+            return (0, Poll::Ready(Ok(())));
         }
         debug_assert!(self.out.is_empty(), "frames come behind what was said before");
         let mut taken = start;
@@ -420,7 +538,7 @@ impl State {
         if taken > start {
             self.told = self.cursor;
         }
-        result
+        (chunk.begun(start, taken), result)
     }
 
     /// Writes what is in `out`. If the socket takes no more, the session is told and goes on.
@@ -472,10 +590,13 @@ impl State {
         if *taken > begun && self.stalled_since.take().is_some() {
             self.moved_at = Some(Instant::now());
         }
-        if result.is_pending() && self.stalled_since.is_none() {
-            self.stalled_since = Some(Instant::now());
-            self.stall_untold = true;
-            self.wake();
+        if result.is_pending() {
+            self.take_back();
+            if self.stalled_since.is_none() {
+                self.stalled_since = Some(Instant::now());
+                self.stall_untold = true;
+                self.wake();
+            }
         }
         result
     }
@@ -497,13 +618,5 @@ impl State {
             }
             _ => Poll::Ready(Signal::Gone),
         }
-    }
-}
-
-/// What a writer makes of a write: one that is not done is the session's, which was woken.
-fn settled(written: Poll<io::Result<()>>) -> io::Result<()> {
-    match written {
-        Poll::Ready(result) => result,
-        Poll::Pending => Ok(()),
     }
 }

@@ -8,6 +8,7 @@ mod fanout;
 mod frame;
 mod framing;
 mod hub;
+mod index;
 mod lane;
 mod limits;
 mod log;

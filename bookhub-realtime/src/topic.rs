@@ -95,6 +95,10 @@ impl TopicPattern {
         &self.name.text
     }
 
+    pub(crate) const fn text(&self) -> &Arc<str> {
+        &self.name.text
+    }
+
     /// Whether it has a `*`, and so stands for many topics.
     #[must_use]
     pub const fn is_wild(&self) -> bool {
@@ -200,6 +204,11 @@ impl Filter {
 
     pub(crate) fn patterns(&self) -> impl Iterator<Item = &TopicPattern> {
         self.wanted.iter().map(|(pattern, _)| pattern)
+    }
+
+    /// Wants nothing any more, and answers what it wanted.
+    pub(crate) fn clear(&mut self) -> Vec<TopicPattern> {
+        std::mem::take(&mut self.wanted).into_iter().map(|(pattern, _)| pattern).collect()
     }
 
     pub(crate) const fn len(&self) -> usize {

@@ -6,13 +6,12 @@
 
 use super::Log;
 use crate::{
-    position::{EventId, Position},
     service::Transport,
     topic::{Filter, Topic},
 };
 
 /// A buffer larger than this is given back before it is filled again.
-const KEPT_BUFFER: usize = 256 * 1024;
+const KEPT_BUFFER: usize = 512 * 1024;
 
 /// Frames of one reader, in the transport of its transport.
 #[derive(Debug, Default)]
@@ -57,11 +56,19 @@ impl Chunk {
     }
 
     /// Where the frames begin that a reader lacks whose next entry is `cursor`, in a chunk of all
-    /// entries, and how many they are.
-    pub(crate) fn behind(&self, cursor: u64) -> (usize, usize) {
+    /// entries.
+    pub(crate) fn behind(&self, cursor: u64) -> usize {
         let had = self.marks.partition_point(|mark| mark.next <= cursor);
-        let start = had.checked_sub(1).and_then(|last| self.marks.get(last));
-        (start.map_or(0, |mark| mark.end), self.marks.len() - had)
+        had.checked_sub(1).and_then(|last| self.marks.get(last)).map_or(0, |mark| mark.end)
+    }
+
+    /// How many frames have begun between these places, of which the first is the start of one.
+    pub(crate) fn begun(&self, start: usize, taken: usize) -> usize {
+        if taken == start {
+            return 0;
+        }
+        let before = self.marks.partition_point(|mark| mark.end <= start);
+        self.marks.partition_point(|mark| mark.end < taken) + 1 - before
     }
 
     /// Where the frame ends in which a writer stopped after `taken` bytes, and the entry with which
@@ -80,10 +87,6 @@ impl Chunk {
 pub(crate) struct Batch {
     pub(crate) from: u64,
     pub(crate) to: u64,
-    /// The id of its last entry.
-    pub(crate) last: EventId,
-    /// How far a reader may pass silently, see [`Log::quarter`].
-    pub(crate) quarter: u64,
     /// All of its frames, as WebSocket writes them.
     chunk: Chunk,
     /// The distinct topics in it.
@@ -98,8 +101,6 @@ impl Batch {
         Self {
             from: log.next_seq(),
             to: log.next_seq(),
-            last: log.id(log.head()),
-            quarter: log.quarter(),
             chunk: Chunk::default(),
             topics: Vec::new(),
             topic_of: Vec::new(),
@@ -116,9 +117,8 @@ impl Batch {
     }
 
     /// Takes in the next entry.
-    pub(super) fn push(&mut self, topic: &Topic, position: Position, frame: &[u8]) {
+    pub(super) fn push(&mut self, topic: &Topic, frame: &[u8]) {
         self.to += 1;
-        self.last.position = position;
         self.chunk.push(Transport::WebSocket, frame, self.to);
         let known = self.topics.iter().position(|known| known.is(topic));
         self.topic_of.push(known.unwrap_or_else(|| {
@@ -138,6 +138,10 @@ impl Batch {
     /// All of it, as WebSocket writes it.
     pub(crate) const fn chunk(&self) -> &Chunk {
         &self.chunk
+    }
+
+    pub(crate) fn topics(&self) -> &[Topic] {
+        &self.topics
     }
 
     /// Whether `filter` wants all of it.
@@ -182,8 +186,12 @@ mod tests {
         assert_eq!(chunk.cut(3), (3, 8), "the frame is whole");
         assert_eq!(chunk.cut(4), (7, 12));
         assert_eq!(chunk.cut(7), (7, 12));
-        assert_eq!(chunk.behind(7), (0, 2));
-        assert_eq!(chunk.behind(8), (3, 1));
-        assert_eq!(chunk.behind(12), (7, 0));
+        let begun = |start| (0..=7).map(move |taken| (start, taken)).skip(start);
+        let counts = |start| begun(start).map(|(s, t)| chunk.begun(s, t)).collect::<Vec<_>>();
+        assert_eq!(counts(0), [0, 1, 1, 1, 2, 2, 2, 2]);
+        assert_eq!(counts(3), [0, 1, 1, 1, 1]);
+        assert_eq!(chunk.behind(7), 0);
+        assert_eq!(chunk.behind(8), 3);
+        assert_eq!(chunk.behind(12), 7);
     }
 }

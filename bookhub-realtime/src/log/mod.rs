@@ -305,9 +305,9 @@ impl Log {
     }
 
     /// Fills `batch` with the entries from `from` on: a copy for one writer to hand to many sockets
-    /// without holding the log.
+    /// without holding the log. If some of these are gone, it is empty and begins at the end.
     pub(crate) fn batch_from(&self, from: u64, batch: &mut Batch, budget: usize) {
-        batch.begin(from.max(self.first_seq));
+        batch.begin(if from < self.first_seq { self.next_seq() } else { from });
         self.extend(batch, budget);
     }
 
@@ -322,9 +322,8 @@ impl Log {
             if batch.bytes().len() >= budget {
                 break;
             }
-            batch.push(&entry.topic, entry.position, self.frame_of(entry));
+            batch.push(&entry.topic, self.frame_of(entry));
         }
-        batch.quarter = self.quarter();
     }
 }
 

@@ -24,7 +24,6 @@ use tracing::{Instrument as _, Span};
 
 use crate::{
     auth::{AuthError, Credential, Identity},
-    fanout::Member,
     hub::{Seat, Shared},
     lane::{Ending, Io, Lane, LastWords, Signal, State},
     limits::{Bucket, Place},
@@ -106,7 +105,6 @@ pub(crate) struct Session {
     told_expiry: Option<SystemTime>,
     messages: Bucket,
     opened: bool,
-    member: Option<Member>,
     /// Among the connections of its subject.
     place: Option<Place<String>>,
     seat: Seat,
@@ -149,9 +147,8 @@ impl From<AuthError> for Ended {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.lane.lock().hang_up();
+        self.lane.leave();
         self.unregister();
-        self.member = None;
     }
 }
 
@@ -159,7 +156,7 @@ impl Session {
     pub(crate) fn new(shared: Arc<Shared>, seat: Seat, io: Box<dyn Io>) -> Self {
         let now = Instant::now();
         Self {
-            lane: Lane::new(seat.number(), io, seat.transport()),
+            lane: Lane::new(seat.number(), io, seat.transport(), shared.fanout.assign()),
             inbound: None,
             id: String::new(),
             heard_at: now,
@@ -168,7 +165,6 @@ impl Session {
             told_expiry: None,
             messages: Bucket::full(now),
             opened: false,
-            member: None,
             place: None,
             seat,
             shared,
@@ -302,7 +298,7 @@ impl Session {
             ClientMessage::Subscribe { topics } => self.subscribe(topics)?,
             ClientMessage::Unsubscribe { topics } => {
                 let mut state = self.lane.lock();
-                topics.iter().for_each(|topic| state.filter.remove(topic));
+                self.lane.unfollow(&mut state, topics);
                 self.confirm(&mut state, Vec::new());
             }
             ClientMessage::Auth { token } => self.authenticate(&token).await?,
@@ -327,7 +323,7 @@ impl Session {
         let (topics, denied) = self.allowed(&identity, new);
         let mut state = self.lane.lock();
         let from = self.shared.log().next_seq();
-        topics.into_iter().for_each(|topic| state.filter.add(topic, from));
+        topics.into_iter().for_each(|topic| state.follow(topic, from));
         self.confirm(&mut state, denied);
         Ok(())
     }
@@ -346,7 +342,7 @@ impl Session {
             let followed = Claims::topics_of(&self.lane.lock().filter);
             let (_, denied) = self.allowed(&identity, followed);
             let mut state = self.lane.lock();
-            denied.iter().for_each(|topic| state.filter.remove(topic));
+            self.lane.unfollow(&mut state, denied.clone());
             self.confirm(&mut state, denied);
             return Ok(());
         }

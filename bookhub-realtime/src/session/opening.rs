@@ -154,7 +154,7 @@ impl Session {
                 _ => {}
             }
         }
-        self.member = Some(shared.fanout.join(&shared, Arc::clone(&self.lane)));
+        shared.fanout.start(&shared);
         tracing::Span::current().record("id", &*self.id);
         tracing::debug!("connected");
         Ok(denied)
