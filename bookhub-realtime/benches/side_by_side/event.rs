@@ -49,6 +49,14 @@ impl Follows {
         Self::Topics(topics)
     }
 
+    /// The topics, if it does not follow everything.
+    pub(crate) fn topics(self) -> Vec<u64> {
+        match self {
+            Self::Everything => Vec::new(),
+            Self::Topics(topics) => topics.into(),
+        }
+    }
+
     /// The first event from this number on that the client gets.
     pub(crate) fn next(self, number: u64) -> u64 {
         let Self::Topics(topics) = self else {

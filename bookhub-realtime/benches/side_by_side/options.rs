@@ -97,7 +97,7 @@ impl Options {
         }
         servers.retain(|server| match server {
             Kind::Centrifugo => self.centrifugo.is_some(),
-            Kind::HubTopics => self.cases().contains(&Case::Topics),
+            _ if server.with_one_topic().is_some() => self.cases().contains(&Case::Topics),
             _ => true,
         });
         servers
@@ -129,8 +129,10 @@ impl Options {
             let cases = self.cases();
             for server in self.servers() {
                 let cases = match server {
-                    Kind::HubTopics if index > 0 => continue,
-                    Kind::HubTopics => vec![Case::Topics],
+                    _ if server.with_one_topic().is_some() => match index {
+                        0 => vec![Case::Topics],
+                        _ => continue,
+                    },
                     _ if index > 0 => vec![Case::Steady],
                     Kind::FloorCoalescing => vec![Case::Burst],
                     _ => cases.clone(),
@@ -145,7 +147,8 @@ impl Options {
     /// the floor can do.
     pub(crate) fn plan(&self, server: Kind, clients: usize, cases: Vec<Case>) -> Plan {
         let rate = 50_000.0 / clients as f64;
-        let rate = if server == Kind::HubTopics { rate * crate::event::SPREAD } else { rate };
+        let rate =
+            if server.with_one_topic().is_some() { rate * crate::event::SPREAD } else { rate };
         let seconds = if self.quick { 2 } else { self.seconds };
         // A quick run does not load the machine.
         let rate = if self.quick { rate / 5.0 } else { rate };

@@ -110,7 +110,7 @@ impl Rig {
         let first = self.next;
         self.next += count;
         let deliveries = (count * self.clients as u64) as f64;
-        let share = if self.kind == Kind::HubTopics { SPREAD } else { 1.0 };
+        let share = if self.kind.with_one_topic().is_some() { SPREAD } else { 1.0 };
         self.due += (deliveries / share).round() as u64;
         first
     }

@@ -60,7 +60,10 @@ pub(crate) fn run(plan: &Plan, options: &Options) -> anyhow::Result<Sample> {
         clients: plan.clients,
         rate: plan.rate,
         steady: figures(Case::Steady, steady)?,
-        topics: if plan.server == Kind::HubTopics { figures(Case::Topics, steady)? } else { None },
+        topics: match plan.server.with_one_topic() {
+            Some(_) => figures(Case::Topics, steady)?,
+            None => None,
+        },
         burst: figures(Case::Burst, |rig, _, options| burst(rig, options.scaled(2_000)))?,
         stream: figures(Case::Stream, stream)?,
         idle: has(Case::Idle).then_some(idle),
@@ -148,7 +151,7 @@ impl Plan {
     /// The number of events in so many seconds: one each for all topics, at least.
     fn events(&self, seconds: u64) -> u64 {
         let events = self.rate * Duration::from_secs(seconds).as_secs_f64();
-        let step = if self.server == Kind::HubTopics { crate::event::TOPICS } else { 1 };
+        let step = if self.server.with_one_topic().is_some() { crate::event::TOPICS } else { 1 };
         ((events as u64).div_ceil(step) * step).max(step)
     }
 }

@@ -58,7 +58,7 @@ impl Table {
     }
 
     fn of_clients(clients: usize, medians: &Medians<'_>) -> [Self; 5] {
-        let rate = medians.0.iter().find(|sample| sample.server != Kind::HubTopics);
+        let rate = medians.0.iter().find(|sample| sample.server.with_one_topic().is_none());
         let rate = rate.map_or(0.0, |sample| sample.rate);
         [
             Self {
@@ -89,9 +89,7 @@ impl Table {
             Self {
                 title: format!("Topics: {clients} clients, as many deliveries a second"),
                 heads: &["CPU µs a delivery", ONE_TOPIC, "p50", "p99", "lost", "core not had"],
-                rows: medians.rows(one_topic_or_many, Kind::Hub, |row| {
-                    vec![row.cpu(), row.cpu_ratio(), row.p50(), row.p99(), row.lost(), row.waited()]
-                }),
+                rows: medians.topics(),
             },
             Self {
                 title: format!("Idle: {clients} clients, welcomed"),
@@ -99,13 +97,6 @@ impl Table {
                 rows: medians.idle(),
             },
         ]
-    }
-}
-
-fn one_topic_or_many(sample: &Sample) -> Option<Figures> {
-    match sample.server {
-        Kind::Hub => sample.steady,
-        _ => sample.topics,
     }
 }
 
@@ -151,6 +142,28 @@ impl Medians<'_> {
             (!row.own.is_empty()).then(|| (server, cells(&row)))
         });
         rows.flatten().collect()
+    }
+
+    /// Each server with many topics, below itself with one.
+    fn topics(&self) -> Vec<(Kind, Vec<String>)> {
+        let mut rows = Vec::new();
+        for many in self.servers() {
+            let Some(one) = many.with_one_topic() else {
+                continue;
+            };
+            let base = self.figures(one, |sample| sample.steady);
+            let own = self.figures(many, |sample| sample.topics);
+            for (server, own) in [(one, base.clone()), (many, own)] {
+                if own.is_empty() {
+                    continue;
+                }
+                let row = Row { own, base: base.clone() };
+                let cells =
+                    [row.cpu(), row.cpu_ratio(), row.p50(), row.p99(), row.lost(), row.waited()];
+                rows.push((server, cells.into()));
+            }
+        }
+        rows
     }
 
     fn idle(&self) -> Vec<(Kind, Vec<String>)> {

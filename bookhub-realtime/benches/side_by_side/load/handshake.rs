@@ -35,6 +35,7 @@ pub(super) fn connect(dialect: Dialect, port: u16, number: u64) -> anyhow::Resul
     let mut follows = Follows::Everything;
     match dialect {
         Dialect::Plain => {}
+        Dialect::PlainTopics => follows = Follows::some(number),
         Dialect::Welcomed => line.expect(r#"{"event":"connection:success""#)?,
         Dialect::Hello => {
             follows = Follows::some(number);
@@ -59,10 +60,8 @@ pub(super) fn connect(dialect: Dialect, port: u16, number: u64) -> anyhow::Resul
 }
 
 fn hello(follows: Follows) -> String {
-    let topics: Vec<_> = match follows {
-        Follows::Everything => Vec::new(),
-        Follows::Topics(topics) => topics.map(|topic| format!("ticks.{topic}")).into(),
-    };
+    let topics: Vec<_> =
+        follows.topics().into_iter().map(|topic| format!("ticks.{topic}")).collect();
     serde_json::json!({ "type": "hello", "topics": topics }).to_string()
 }
 
@@ -77,7 +76,7 @@ impl Line {
         let path = match dialect {
             Dialect::SocketIo => "/socket.io/?EIO=4&transport=websocket",
             Dialect::Centrifugo => "/connection/websocket",
-            Dialect::Plain | Dialect::Welcomed | Dialect::Hello => "/ws",
+            Dialect::Plain | Dialect::PlainTopics | Dialect::Welcomed | Dialect::Hello => "/ws",
         };
         let protocol = match dialect {
             Dialect::Hello => "Sec-WebSocket-Protocol: bookhub.v1\r\n",

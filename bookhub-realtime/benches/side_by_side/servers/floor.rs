@@ -13,12 +13,30 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::{
     control::{Command, at_rate},
-    event::Event,
+    event::{Event, Follows, TOPICS},
 };
 
-type Sockets = Arc<Mutex<Vec<TcpStream>>>;
+type Sockets = Arc<Mutex<Crowd>>;
 
-pub(super) fn serve(coalescing: bool) -> anyhow::Result<()> {
+/// Which events are written to which sockets, and how many at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// All to all, one by one.
+    Each,
+    /// All to all, as many at a time as there are.
+    Coalescing,
+    /// Those of its topics to each, one by one.
+    Topics,
+}
+
+/// The sockets, and of each topic the places of those that follow it.
+#[derive(Default)]
+struct Crowd {
+    sockets: Vec<TcpStream>,
+    followers: Vec<Vec<usize>>,
+}
+
+pub(super) fn serve(manner: Manner) -> anyhow::Result<()> {
     let clients = TcpListener::bind("127.0.0.1:0")?;
     let commands = TcpListener::bind("127.0.0.1:0")?;
     super::say_ready(clients.local_addr()?.port(), commands.local_addr()?.port())?;
@@ -28,16 +46,27 @@ pub(super) fn serve(coalescing: bool) -> anyhow::Result<()> {
         move || {
             for stream in clients.incoming() {
                 match stream.map_err(Into::into).and_then(shake_hands) {
-                    Ok(stream) => lock(&sockets).push(stream),
+                    Ok(stream) => lock(&sockets).take_in(stream),
                     Err(error) => eprintln!("a client is not taken: {error:#}"),
                 }
             }
         }
     });
-    obey(commands.accept()?.0, &sockets, coalescing)
+    obey(commands.accept()?.0, &sockets, manner)
 }
 
-fn lock(sockets: &Sockets) -> MutexGuard<'_, Vec<TcpStream>> {
+impl Crowd {
+    /// The clients come in the order of their numbers.
+    fn take_in(&mut self, socket: TcpStream) {
+        let place = self.sockets.len();
+        self.sockets.push(socket);
+        let topics = Follows::some(place as u64).topics();
+        self.followers.resize_with(TOPICS as usize, Vec::new);
+        topics.into_iter().for_each(|topic| self.followers[topic as usize].push(place));
+    }
+}
+
+fn lock(sockets: &Sockets) -> MutexGuard<'_, Crowd> {
     sockets.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -61,24 +90,24 @@ fn shake_hands(mut stream: TcpStream) -> anyhow::Result<TcpStream> {
     Ok(stream)
 }
 
-fn obey(stream: TcpStream, sockets: &Sockets, coalescing: bool) -> anyhow::Result<()> {
+fn obey(stream: TcpStream, sockets: &Sockets, manner: Manner) -> anyhow::Result<()> {
     stream.set_nodelay(true)?;
     let mut answers = stream.try_clone()?;
     for line in BufReader::new(stream).lines() {
         match line?.parse()? {
-            Command::Publish(event) => write_to_all(sockets, &frame(event))?,
-            Command::Batch { first, count } if coalescing => {
+            Command::Publish(event) => write(sockets, event, manner)?,
+            Command::Batch { first, count } if manner == Manner::Coalescing => {
                 let frames: Vec<Vec<u8>> =
                     (first..first + count).map(|number| frame(Event::new(number))).collect();
                 write_to_all(sockets, &frames.concat())?;
             }
             Command::Batch { first, count } => {
                 for number in first..first + count {
-                    write_to_all(sockets, &frame(Event::new(number)))?;
+                    write(sockets, Event::new(number), manner)?;
                 }
             }
             Command::Steady { first, count, interval } => {
-                at_rate(first, count, interval, |event| write_to_all(sockets, &frame(event)))?;
+                at_rate(first, count, interval, |event| write(sockets, event, manner))?;
             }
         }
         answers.write_all(b"ok\n")?;
@@ -94,9 +123,22 @@ fn frame(event: Event) -> Vec<u8> {
     frame
 }
 
+fn write(sockets: &Sockets, event: Event, manner: Manner) -> anyhow::Result<()> {
+    let frame = frame(event);
+    if manner != Manner::Topics {
+        return write_to_all(sockets, &frame);
+    }
+    let Crowd { sockets, followers } = &mut *lock(sockets);
+    let topic = usize::try_from(event.number % TOPICS)?;
+    for place in followers.get(topic).into_iter().flatten() {
+        sockets[*place].write_all(&frame)?;
+    }
+    Ok(())
+}
+
 /// A socket whose buffer is full is waited for.
 fn write_to_all(sockets: &Sockets, bytes: &[u8]) -> anyhow::Result<()> {
-    for socket in &mut *lock(sockets) {
+    for socket in &mut lock(sockets).sockets {
         socket.write_all(bytes)?;
     }
     Ok(())

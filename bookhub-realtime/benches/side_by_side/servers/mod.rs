@@ -14,6 +14,7 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 use tokio::net::TcpListener;
 
+use self::floor::Manner;
 use crate::child::answer;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -22,6 +23,8 @@ pub(crate) enum Kind {
     Floor,
     /// One bare `write` for each socket and all that waits.
     FloorCoalescing,
+    /// One bare `write` for each socket that follows the event's topic, and event.
+    FloorTopics,
     /// axum and a broadcast channel, with their defaults.
     AxumNaive,
     /// The same with small buffers and without Nagle's algorithm.
@@ -43,6 +46,8 @@ pub(crate) enum Kind {
 pub(crate) enum Dialect {
     /// Events, from the handshake on.
     Plain,
+    /// Events of some topics, from the handshake on.
+    PlainTopics,
     /// Events after a welcome.
     Welcomed,
     /// Events of the topics that a hello names.
@@ -56,6 +61,7 @@ impl Kind {
         match self {
             Self::Floor => "floor: one bare `write` each",
             Self::FloorCoalescing => "floor, coalescing",
+            Self::FloorTopics => "floor, 3 topics of 100",
             Self::AxumNaive => "axum + broadcast, defaults",
             Self::AxumTuned => "axum + broadcast, tuned",
             Self::AxumDraining => "axum + broadcast, tuned and draining",
@@ -66,10 +72,20 @@ impl Kind {
         }
     }
 
+    /// The server before the same clients with one topic, if this one has many.
+    pub(crate) const fn with_one_topic(self) -> Option<Self> {
+        match self {
+            Self::FloorTopics => Some(Self::Floor),
+            Self::HubTopics => Some(Self::Hub),
+            _ => None,
+        }
+    }
+
     pub(crate) const fn dialect(self) -> Dialect {
         match self {
             Self::Hub => Dialect::Welcomed,
             Self::HubTopics => Dialect::Hello,
+            Self::FloorTopics => Dialect::PlainTopics,
             Self::Socketioxide => Dialect::SocketIo,
             Self::Centrifugo => Dialect::Centrifugo,
             _ => Dialect::Plain,
@@ -80,8 +96,9 @@ impl Kind {
 /// Is a server until it is killed.
 pub(crate) fn serve(kind: Kind, centrifugo: Option<&Path>) -> anyhow::Result<()> {
     match kind {
-        Kind::Floor => floor::serve(false),
-        Kind::FloorCoalescing => floor::serve(true),
+        Kind::Floor => floor::serve(Manner::Each),
+        Kind::FloorCoalescing => floor::serve(Manner::Coalescing),
+        Kind::FloorTopics => floor::serve(Manner::Topics),
         Kind::AxumNaive => on_tasks(axum_naive::serve),
         Kind::AxumTuned => on_tasks(|ports| axum_tuned::serve(ports, 1)),
         Kind::AxumDraining => on_tasks(|ports| axum_tuned::serve(ports, 64)),
