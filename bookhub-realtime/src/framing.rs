@@ -18,7 +18,7 @@ impl Transport {
                 let rest = rest.strip_prefix(b"\",\"event\":\"".as_slice()).unwrap_or_default();
                 let (name, _) = until_quote(rest);
                 put_line(out, "id", id);
-                put_line(out, "event", name);
+                put_name(out, name);
                 put_line(out, "data", envelope);
                 out.push(b'\n');
             }
@@ -44,7 +44,7 @@ impl Transport {
                 if let Control::Draining { retry_after_ms } = control {
                     put_line(out, "retry", retry_after_ms.to_string().as_bytes());
                 }
-                put_line(out, "event", until_quote(rest).0);
+                put_name(out, until_quote(rest).0);
                 put_line(out, "data", &json);
                 out.push(b'\n');
             }
@@ -87,6 +87,14 @@ impl Transport {
 fn put_position(out: &mut Vec<u8>, position: &EventId) {
     put_line(out, "id", position.to_string().as_bytes());
     out.push(b'\n');
+}
+
+/// The name under which a browser dispatches the block. `open` and `error` are what it says itself
+/// of the connection: an event of such a name comes as a `message`, which its envelope names.
+fn put_name(out: &mut Vec<u8>, name: &[u8]) {
+    if !matches!(name, b"open" | b"error") {
+        put_line(out, "event", name);
+    }
 }
 
 fn put_line(out: &mut Vec<u8>, field: &str, value: &[u8]) {
@@ -134,6 +142,13 @@ mod tests {
         let ping = Control::Ping { position: "e-15".parse().unwrap() };
         assert_eq!(control(Transport::EventStream, &ping), "id: e-15\n\n");
         assert_eq!(control(Transport::LongPoll, &ping), "");
+    }
+
+    #[test]
+    fn no_event_of_a_stream_looks_like_the_browsers_own() {
+        let error = Control::Error { code: "c", message: "m" };
+        let json = r#"{"event":"error","data":{"code":"c","message":"m"}}"#;
+        assert_eq!(control(Transport::EventStream, &error), format!("data: {json}\n\n"));
     }
 
     #[test]
