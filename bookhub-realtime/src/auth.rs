@@ -9,13 +9,37 @@ use http::request;
 use crate::topic::TopicPattern;
 
 /// What a client shows to say who it is.
+///
+/// ```
+/// use bookhub_realtime::Credential;
+/// use http::Request;
+///
+/// /// The bearer token (RFC 6750), wherever it stands.
+/// fn bearer(credential: Credential<'_>) -> Option<&str> {
+///     match credential {
+///         Credential::Request(request) => {
+///             request.headers.get("authorization")?.to_str().ok()?.strip_prefix("Bearer ")
+///         }
+///         Credential::Token(token) => Some(token),
+///         _ => None,
+///     }
+/// }
+///
+/// let request = Request::get("/ws").header("authorization", "Bearer sesame").body(())?;
+/// let (parts, ()) = request.into_parts();
+/// assert_eq!(bearer(Credential::Request(&parts)), Some("sesame"));
+/// assert_eq!(bearer(Credential::Token("sesame")), Some("sesame"));
+/// # Ok::<(), http::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Credential<'a> {
-    /// The request that opens the connection, with its headers. Cookies are left in it only if the
-    /// request came from an allowed origin.
+    /// The request that opens the connection, with its headers, and with the extensions that layers
+    /// before the hub have put into it. Cookies are left in it only if the request came from the
+    /// server's own or an allowed origin.
     Request(&'a request::Parts),
-    /// A token that came in band: in `hello` or with an `auth` message.
+    /// A token that came in band: in `hello` or with an `auth` message. A client that gives one in
+    /// its `hello` is known by that, whatever its request says.
     Token(&'a str),
 }
 
@@ -26,10 +50,12 @@ pub enum Credential<'a> {
 /// use bookhub_realtime::Identity;
 ///
 /// assert_eq!(Identity::guest().subject(), None);
-/// let user = Identity::user("42")
-///     .with_session("session 7")
-///     .with_expiry(SystemTime::now() + Duration::from_secs(3600));
+/// let end = SystemTime::now() + Duration::from_secs(3600);
+/// let user = Identity::user("42").with_session("session 7").with_role("admin").with_expiry(end);
 /// assert_eq!(user.subject(), Some("42"));
+/// assert_eq!(user.session(), Some("session 7"));
+/// assert!(user.has_role("admin"));
+/// assert_eq!(user.expires_at(), Some(end));
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identity {
@@ -41,18 +67,36 @@ pub struct Identity {
 
 impl Identity {
     /// Nobody in particular.
+    ///
+    /// ```
+    /// use bookhub_realtime::Identity;
+    ///
+    /// assert_eq!(Identity::guest(), Identity::default());
+    /// ```
     #[must_use]
     pub fn guest() -> Self {
         Self::default()
     }
 
     /// The user with this stable id.
+    ///
+    /// ```
+    /// use bookhub_realtime::Identity;
+    ///
+    /// assert_eq!(Identity::user("42").subject(), Some("42"));
+    /// ```
     #[must_use]
     pub fn user(subject: impl Into<String>) -> Self {
         Self { subject: Some(subject.into()), ..Self::default() }
     }
 
     /// Names the session of the user, so that [`Hub::revoke`](crate::Hub::revoke) can find it.
+    ///
+    /// ```
+    /// use bookhub_realtime::Identity;
+    ///
+    /// assert_eq!(Identity::user("42").with_session("7").session(), Some("7"));
+    /// ```
     #[must_use]
     pub fn with_session(mut self, session: impl Into<String>) -> Self {
         self.session = Some(session.into());
@@ -60,20 +104,38 @@ impl Identity {
     }
 
     /// Adds a role, for the [`Authorizer`] to look at.
+    ///
+    /// ```
+    /// use bookhub_realtime::Identity;
+    ///
+    /// let user = Identity::user("42").with_role("editor").with_role("admin");
+    /// assert!(user.has_role("editor") && user.has_role("admin"));
+    /// ```
     #[must_use]
     pub fn with_role(mut self, role: impl Into<String>) -> Self {
         self.roles.push(role.into());
         self
     }
 
-    /// Ends the connection at this time unless a newer credential comes in before.
+    /// Ends the connection at this time, and
+    /// [`auth_grace`](crate::HubConfig::auth_grace), unless a newer credential comes in before. By
+    /// the hub's [`clock`](crate::HubConfig::clock).
+    ///
+    /// ```
+    /// use std::time::{Duration, UNIX_EPOCH};
+    /// use bookhub_realtime::Identity;
+    ///
+    /// // The `exp` of a JSON Web Token counts seconds from there.
+    /// let end = UNIX_EPOCH + Duration::from_secs(1_900_000_000);
+    /// assert_eq!(Identity::user("42").with_expiry(end).expires_at(), Some(end));
+    /// ```
     #[must_use]
     pub const fn with_expiry(mut self, at: SystemTime) -> Self {
         self.expires_at = Some(at);
         self
     }
 
-    /// The user's id; `None` for a guest.
+    /// The user's id; `None` for a guest. See [`Identity`] for an example of all that it says.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         self.subject.as_deref()
@@ -100,6 +162,12 @@ impl Identity {
 
 /// Why a credential was not accepted: the client's fault. It is told the message and closed with
 /// 4401.
+///
+/// ```
+/// use bookhub_realtime::AuthError;
+///
+/// assert_eq!(AuthError::new("Log in first").to_string(), "Log in first");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct AuthError {
@@ -107,7 +175,7 @@ pub struct AuthError {
 }
 
 impl AuthError {
-    /// A refusal with a sentence for the client.
+    /// A refusal with a sentence for the client. See [`AuthError`] for an example.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into() }
@@ -119,6 +187,10 @@ impl AuthError {
 /// `authenticate` is asked when a connection opens and for each credential that comes in band;
 /// `may_follow` for each topic of a `hello` or `subscribe`, and again for all of them after a new
 /// credential. A pattern with `*` is asked for as it is and needs a grant of its own.
+///
+/// Both are asked with no lock held: they may look at the hub. `may_follow` is asked on the runtime
+/// and must not block; what takes time belongs into `authenticate`, whose answer can carry what
+/// `may_follow` needs. More in [the guide](crate::guide::access).
 ///
 /// ```
 /// use bookhub_realtime::{AuthError, Authorizer, BoxFuture, Credential, Identity, TopicPattern};
@@ -148,18 +220,55 @@ pub trait Authorizer: Send + Sync + 'static {
     /// Who shows this credential. A request without any is a guest, not an error, if the program
     /// has guests.
     ///
+    /// The hub waits for the answer for as long as it takes, and the connection does nothing else
+    /// meanwhile: set a time limit for what asks elsewhere. The future may be dropped before it is
+    /// done, such as when the client of a stream goes away while that is being opened.
+    ///
     /// # Errors
-    /// An [`AuthError`] closes the connection with 4401.
+    /// An [`AuthError`] closes the connection with 4401, also one that an earlier credential has
+    /// opened.
+    ///
+    /// ```
+    /// use bookhub_realtime::{Authorizer as _, Credential, Identity, Public};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), bookhub_realtime::AuthError> {
+    /// let identity = Public.authenticate(Credential::Token("any")).await?;
+    /// assert_eq!(identity, Identity::guest());
+    /// # Ok(()) }
+    /// ```
     fn authenticate<'a>(
         &'a self,
         credential: Credential<'a>,
     ) -> BoxFuture<'a, Result<Identity, AuthError>>;
 
     /// Whether this client may follow this topic or pattern.
+    ///
+    /// ```
+    /// use bookhub_realtime::{Identity, TopicPattern};
+    ///
+    /// /// Users follow their own orders, and nobody follows those of all.
+    /// fn may_follow(identity: &Identity, topic: &TopicPattern) -> bool {
+    ///     let owner = topic.as_str().strip_prefix("orders.");
+    ///     !topic.is_wild() && owner.is_some() && owner == identity.subject()
+    /// }
+    ///
+    /// let ada = Identity::user("ada");
+    /// assert!(may_follow(&ada, &"orders.ada".parse()?));
+    /// assert!(!may_follow(&ada, &"orders.bob".parse()?));
+    /// assert!(!may_follow(&ada, &"orders.*".parse()?));
+    /// # Ok::<(), bookhub_realtime::ParseTopicError>(())
+    /// ```
     fn may_follow(&self, identity: &Identity, topic: &TopicPattern) -> bool;
 }
 
 /// The default [`Authorizer`]: everyone is a guest and may follow everything.
+///
+/// ```
+/// use bookhub_realtime::{Authorizer as _, Identity, Public};
+///
+/// assert!(Public.may_follow(&Identity::guest(), &"*.*".parse()?));
+/// # Ok::<(), bookhub_realtime::ParseTopicError>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Public;
 

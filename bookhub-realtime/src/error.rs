@@ -3,6 +3,19 @@
 use crate::position::Position;
 
 /// Why an event was not published. Nothing was appended.
+///
+/// ```
+/// use bookhub_realtime::{Hub, HubConfig, Position, PublishError, Topic};
+///
+/// let hub = Hub::new(HubConfig::new().start(Position::new(7)));
+/// let books: Topic = "books".parse()?;
+/// match hub.publish_at(Position::new(5), &books, "added", &1) {
+///     // The feed has told it before: the log has it.
+///     Err(PublishError::OutOfOrder { head, .. }) => assert_eq!(head, Position::new(7)),
+///     other => drop(other?),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {

@@ -1,3 +1,9 @@
+//! [guide]: crate::guide
+//! [guarantees]: crate::guide::guarantees
+//! [protocol]: crate::guide::protocol
+//! [operation]: crate::guide::operation
+//! [servers]: crate::guide::servers
+//!
 #![doc = include_str!("../README.md")]
 
 mod auth;
@@ -22,6 +28,7 @@ mod token;
 mod topic;
 mod transport;
 
+pub mod guide;
 pub mod journal;
 
 #[cfg(feature = "client")]

@@ -1,5 +1,5 @@
 //! What the hub counts, through the `metrics` facade: costs next to nothing without a recorder. The
-//! names stand in the README.
+//! names stand in the guide, `guide/operation.md`.
 
 use std::fmt;
 

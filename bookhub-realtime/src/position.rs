@@ -26,18 +26,37 @@ const LENGTHS: &[u8; 32] = b"123456789abcdefghijklmnopqrstuvw";
 
 impl Position {
     /// The position with this number.
+    ///
+    /// ```
+    /// use bookhub_realtime::Position;
+    ///
+    /// assert_eq!(Position::new(0), Position::default());
+    /// ```
     #[must_use]
     pub const fn new(number: u128) -> Self {
         Self(number)
     }
 
     /// The number of this position.
+    ///
+    /// ```
+    /// use bookhub_realtime::Position;
+    ///
+    /// assert_eq!(Position::new(255).number(), 255);
+    /// ```
     #[must_use]
     pub const fn number(self) -> u128 {
         self.0
     }
 
-    /// The position right after this one.
+    /// The position right after this one. Behind the last one is none: it stays there.
+    ///
+    /// ```
+    /// use bookhub_realtime::Position;
+    ///
+    /// assert_eq!(Position::new(9).next(), Position::new(10));
+    /// assert_eq!(Position::new(u128::MAX).next(), Position::new(u128::MAX));
+    /// ```
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
@@ -52,6 +71,13 @@ impl fmt::Display for Position {
 }
 
 /// A text that is no position, epoch or event id.
+///
+/// ```
+/// use bookhub_realtime::{EventId, ParsePositionError, Position};
+///
+/// assert_eq!("3ff".parse::<Position>(), Err(ParsePositionError), "three digits are announced");
+/// assert_eq!("shop".parse::<EventId>(), Err(ParsePositionError));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a position: expected the opaque text that the server sent")]
 pub struct ParsePositionError;
@@ -83,7 +109,6 @@ impl FromStr for Position {
 /// let epoch: Epoch = "shop_2026".parse()?;
 /// assert_eq!(epoch.as_str(), "shop_2026");
 /// assert!("".parse::<Epoch>().is_err());
-/// assert_ne!(Epoch::random(), Epoch::random());
 /// # Ok::<(), bookhub_realtime::ParsePositionError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -91,12 +116,26 @@ pub struct Epoch(Arc<str>);
 
 impl Epoch {
     /// An epoch that no other log has: 64 random bits.
+    ///
+    /// ```
+    /// use bookhub_realtime::Epoch;
+    ///
+    /// assert_ne!(Epoch::random(), Epoch::random());
+    /// ```
     #[must_use]
     pub fn random() -> Self {
         Self(format!("{:016x}", rand::random::<u64>()).into())
     }
 
     /// The epoch as text.
+    ///
+    /// ```
+    /// use bookhub_realtime::Epoch;
+    ///
+    /// let epoch: Epoch = "shop_2026".parse()?;
+    /// assert_eq!(epoch.as_str(), epoch.to_string());
+    /// # Ok::<(), bookhub_realtime::ParsePositionError>(())
+    /// ```
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -134,6 +173,9 @@ impl FromStr for Epoch {
 /// let later: EventId = "shop-3100".parse()?;
 /// assert!(id < later);
 /// assert_eq!(id.partial_cmp(&"other-11".parse()?), None);
+///
+/// let same = EventId { epoch: "shop".parse()?, position: Position::new(255) };
+/// assert_eq!(serde_json::json!(same), "shop-2ff");
 /// # Ok::<(), bookhub_realtime::ParsePositionError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

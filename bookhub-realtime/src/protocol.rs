@@ -10,10 +10,20 @@ use crate::{
     topic::TopicPattern,
 };
 
-/// The WebSocket subprotocol of clients that start with a `hello`.
+/// The WebSocket subprotocol (RFC 6455, section 1.9) of clients that start with a `hello`. What is
+/// said then stands in [the guide](crate::guide::protocol).
+///
+/// ```
+/// use bookhub_realtime::SUBPROTOCOL;
+/// use http::Request;
+///
+/// let request = Request::get("ws://localhost:5000/ws").header("sec-websocket-protocol", SUBPROTOCOL);
+/// assert_eq!(SUBPROTOCOL, "bookhub.v1");
+/// ```
 pub const SUBPROTOCOL: &str = "bookhub.v1";
 
-/// The reasons for which a connection is closed, as WebSocket close codes.
+/// The reasons for which a connection is closed, as WebSocket close codes (RFC 6455, section 7.4; those
+/// from 4000 on are the protocol's own). Over an event stream they stand in the event `close`.
 ///
 /// ```
 /// use bookhub_realtime::CloseCode;
@@ -32,13 +42,14 @@ pub enum CloseCode {
     Protocol,
     /// 1007: a text message was not UTF-8.
     NotUtf8,
-    /// 1008: the client broke a rule of the hub; the error before says which.
+    /// 1008: the client may not connect like this, such as from a page of a foreign origin; the
+    /// reason of the close says why.
     Policy,
     /// 1009: a message was larger than the limit.
     TooBig,
     /// 4401: the credential was refused, has expired or was revoked.
     Unauthorized,
-    /// 4408: nothing was heard from the client for too long.
+    /// 4408: the client said no hello in time, was silent for too long, or took no byte for too long.
     HeartbeatLost,
     /// 4409: another connection goes on with this one's token.
     Replaced,
@@ -48,6 +59,13 @@ pub enum CloseCode {
 
 impl CloseCode {
     /// Whether a client may connect again without a change on its side.
+    ///
+    /// ```
+    /// use bookhub_realtime::CloseCode;
+    ///
+    /// assert!(CloseCode::HeartbeatLost.may_reconnect());
+    /// assert!(!CloseCode::Unauthorized.may_reconnect(), "not with the same credential");
+    /// ```
     #[must_use]
     pub const fn may_reconnect(self) -> bool {
         !matches!(self, Self::Policy | Self::TooBig | Self::Replaced | Self::Unauthorized)
@@ -124,7 +142,7 @@ pub(crate) struct Resume {
 }
 
 /// Why a client has to fetch the state anew: from the position that comes with it on, it is live
-/// again.
+/// again. When each comes stands in [the guide](crate::guide::guarantees#when-there-is-a-resync).
 ///
 /// ```
 /// use bookhub_realtime::ResyncReason;
@@ -135,9 +153,10 @@ pub(crate) struct Resume {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ResyncReason {
-    /// The events after the client's position are no longer kept.
+    /// The events after the client's position are no longer kept, or were declared lost.
     HistoryExpired,
-    /// The log's life ended: its positions mean nothing any more.
+    /// The log's life ended, or the client's id was never one of this log: its position means
+    /// nothing here.
     EpochChanged,
     /// The reconnect token was damaged, expired, revoked, or of somebody else.
     TokenInvalid,
@@ -149,6 +168,12 @@ pub enum ResyncReason {
 
 impl ResyncReason {
     /// The reason as the protocol writes it.
+    ///
+    /// ```
+    /// use bookhub_realtime::ResyncReason;
+    ///
+    /// assert_eq!(ResyncReason::HistoryExpired.as_str(), "history_expired");
+    /// ```
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -26,7 +26,8 @@ use crate::{
 ///
 /// A `tower::Service`, so axum mounts it with `route_service`, and plain hyper through
 /// `hyper_util::service::TowerToHyperService`; for WebSockets the server has to allow upgrades. What
-/// is not taken gets a 4xx or 503 with a sentence and a code.
+/// is not taken gets a 4xx or 503 with a sentence and a code. It does not keep the hub: when the last
+/// [`Hub`](crate::Hub) is dropped it answers 503.
 ///
 /// ```
 /// use bookhub_realtime::{Hub, HubConfig};
@@ -39,6 +40,23 @@ use crate::{
 ///     .route_service("/poll", hub.long_poll());
 /// let for_hyper = TowerToHyperService::new(hub.websocket());
 /// ```
+///
+/// A test, or a handler of the program's own, may call it like any other service:
+///
+/// ```
+/// use bookhub_realtime::{Hub, HubConfig};
+/// use http::{Request, StatusCode};
+/// use http_body_util::BodyExt as _;
+/// use tower_service::Service as _;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let hub = Hub::new(HubConfig::new());
+/// let refused = hub.websocket().call(Request::get("/ws").body(())?).await?;
+/// assert_eq!(refused.status(), StatusCode::UPGRADE_REQUIRED);
+/// let why = refused.into_body().collect().await?.to_bytes();
+/// assert_eq!(why, r#"{"code":"upgrade_required","error":"This address speaks WebSocket"}"#);
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct HubService {
     shared: Weak<Shared>,
@@ -46,6 +64,13 @@ pub struct HubService {
 }
 
 /// How clients are spoken with.
+///
+/// ```
+/// use bookhub_realtime::{Hub, HubConfig, Transport};
+///
+/// let view = Hub::new(HubConfig::new()).inspect();
+/// assert_eq!(view.transports.get(&Transport::LongPoll), None);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Transport {
@@ -53,7 +78,7 @@ pub enum Transport {
     WebSocket,
     /// Server-sent events (HTML standard, section 9.2).
     EventStream,
-    /// Long polling.
+    /// Long polling (RFC 6202, section 2).
     LongPoll,
 }
 

@@ -16,7 +16,8 @@ const MAX_LEN: usize = 128;
 /// The name of a topic: parts of ASCII letters, digits, `_`, `-` and `:`, joined by `.`; at most
 /// 128 bytes.
 ///
-/// Cloning is cheap: make a topic once and publish to it often.
+/// A topic is there as soon as somebody publishes to it or follows it, and costs nothing before and
+/// after. Cloning is cheap: make a topic once and publish to it often.
 ///
 /// ```
 /// use bookhub_realtime::Topic;
@@ -29,7 +30,8 @@ const MAX_LEN: usize = 128;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Topic(Name);
 
-/// What a client follows: a topic, or a pattern in which `*` stands for exactly one part.
+/// What a client follows: a topic, or a pattern in which `*` stands for exactly one part. At most
+/// 128 bytes.
 ///
 /// ```
 /// use bookhub_realtime::{Topic, TopicPattern};
@@ -69,6 +71,13 @@ impl From<&str> for Name {
 }
 
 /// A text that names no topic.
+///
+/// ```
+/// use bookhub_realtime::{ParseTopicError, Topic, TopicPattern};
+///
+/// assert_eq!("orders..42".parse::<Topic>(), Err(ParseTopicError));
+/// assert_eq!("orders.4*".parse::<TopicPattern>(), Err(ParseTopicError), "a star is a whole part");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "not a topic: expected parts of letters, digits, '_', '-' or ':' joined by '.', at most 128 bytes"
@@ -77,6 +86,14 @@ pub struct ParseTopicError;
 
 impl Topic {
     /// The name.
+    ///
+    /// ```
+    /// use bookhub_realtime::Topic;
+    ///
+    /// let topic: Topic = "orders.42".parse()?;
+    /// assert_eq!(topic.as_str(), topic.to_string());
+    /// # Ok::<(), bookhub_realtime::ParseTopicError>(())
+    /// ```
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0.text
@@ -90,6 +107,14 @@ impl Topic {
 
 impl TopicPattern {
     /// The pattern as text.
+    ///
+    /// ```
+    /// use bookhub_realtime::{Topic, TopicPattern};
+    ///
+    /// let pattern = TopicPattern::from("orders.42".parse::<Topic>()?);
+    /// assert_eq!(pattern.as_str(), "orders.42");
+    /// # Ok::<(), bookhub_realtime::ParseTopicError>(())
+    /// ```
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.name.text
@@ -100,12 +125,29 @@ impl TopicPattern {
     }
 
     /// Whether it has a `*`, and so stands for many topics.
+    ///
+    /// ```
+    /// use bookhub_realtime::TopicPattern;
+    ///
+    /// assert!("orders.*".parse::<TopicPattern>()?.is_wild());
+    /// assert!(!"orders.42".parse::<TopicPattern>()?.is_wild());
+    /// # Ok::<(), bookhub_realtime::ParseTopicError>(())
+    /// ```
     #[must_use]
     pub const fn is_wild(&self) -> bool {
         self.wild
     }
 
     /// Whether events of `topic` are among those the pattern stands for.
+    ///
+    /// ```
+    /// use bookhub_realtime::TopicPattern;
+    ///
+    /// let pattern: TopicPattern = "*.42".parse()?;
+    /// assert!(pattern.matches(&"orders.42".parse()?));
+    /// assert!(!pattern.matches(&"orders.43".parse()?));
+    /// # Ok::<(), bookhub_realtime::ParseTopicError>(())
+    /// ```
     #[must_use]
     pub fn matches(&self, topic: &Topic) -> bool {
         if !self.wild {

@@ -6,6 +6,18 @@ use serde_json::value::RawValue;
 use crate::{position::EventId, protocol::ResyncReason, topic::TopicPattern};
 
 /// An event as it was published.
+///
+/// ```
+/// use bookhub_realtime::client::Event;
+///
+/// // As it stands on the wire.
+/// let event: Event = serde_json::from_str(
+///     r#"{"id":"shop-2ff","event":"book:created","topic":"books","data":{"title":"Ulysses"}}"#,
+/// )?;
+/// assert_eq!((event.name.as_str(), event.topic.as_str()), ("book:created", "books"));
+/// assert_eq!(event.data.get(), r#"{"title":"Ulysses"}"#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Deserialize)]
 #[non_exhaustive]
 pub struct Event {
@@ -25,6 +37,23 @@ impl Event {
     ///
     /// # Errors
     /// If the data does not have that shape.
+    ///
+    /// ```
+    /// use bookhub_realtime::client::Event;
+    /// use serde::Deserialize;
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Book {
+    ///     title: String,
+    /// }
+    ///
+    /// # let event: Event = serde_json::from_str(
+    /// #     r#"{"id":"shop-2ff","event":"book:created","topic":"books","data":{"title":"Ulysses"}}"#,
+    /// # )?;
+    /// // {"id":"…","event":"book:created","topic":"books","data":{"title":"Ulysses"}}
+    /// assert_eq!(event.parse::<Book>()?.title, "Ulysses");
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_str(self.data.get())
     }

@@ -43,7 +43,10 @@ const DRAIN_GRACE: Duration = Duration::from_secs(5);
 /// An ordered, resumable broadcast: what is published reaches every client that follows its topic,
 /// once and in order, also across a dropped connection.
 ///
-/// Cloning is cheap; all clones are one hub. When the last clone is dropped its connections end.
+/// Cloning is cheap; all clones are one hub. When the last clone is dropped its connections end, and
+/// its services answer 503: the program keeps one for as long as it serves.
+///
+/// What is promised, and what is not, stands in [the guide](crate::guide::guarantees).
 ///
 /// ```
 /// use bookhub_realtime::{Hub, HubConfig, Topic};
@@ -73,6 +76,13 @@ struct Handle {
 impl Hub {
     /// A hub with an empty log. Needs no runtime until the first client comes; its writers run on
     /// the runtime of that client.
+    ///
+    /// ```
+    /// use bookhub_realtime::{Hub, HubConfig};
+    ///
+    /// let hub = Hub::new(HubConfig::new());
+    /// assert_eq!(hub.connections(), 0);
+    /// ```
     #[must_use]
     pub fn new(config: HubConfig) -> Self {
         let shared = Arc::new(Shared::new(config));
@@ -82,13 +92,34 @@ impl Hub {
     /// A hub that mirrors a journal, under the journal's epoch: the hubs of several servers that
     /// mirror one have the same events at the same positions. Returns once the hub has come to the
     /// present, so that no client finds it without its past. Events are published by appending to
-    /// the journal.
+    /// the journal, and by nothing else: what [`advance`](Self::advance) or
+    /// [`raise_tail`](Self::raise_tail) were told of positions to which the journal has not come
+    /// yet would hide the entries that it puts there.
+    ///
+    /// The epoch is asked for once. After a restore of the journal its hubs have to be made anew.
     ///
     /// # Errors
-    /// [`JournalError::Unavailable`]. A journal that fails later is opened again, for as long as
-    /// the hub lives.
+    /// [`JournalError::Unavailable`], and [`JournalError::Trimmed`] if the journal forgets faster
+    /// than the hub reads it. A journal that fails later is opened again, for as long as the hub
+    /// lives.
     ///
-    /// See [`Journal`] for an example.
+    /// # Panics
+    /// Outside of a tokio runtime.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use bookhub_realtime::{Hub, HubConfig, Topic, journal::{Journal, MemoryJournal, NewEvent}};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let journal = Arc::new(MemoryJournal::new(1000));
+    /// let news: Topic = "news".parse()?;
+    /// let position = journal.append(NewEvent::new(&news, "headline", "It works")?).await?;
+    ///
+    /// let hub = Hub::mirroring(HubConfig::new(), Arc::clone(&journal) as _).await?;
+    /// assert_eq!(hub.head(), position);
+    /// assert_eq!(hub.epoch(), &journal.epoch().await?);
+    /// # Ok(()) }
+    /// ```
     pub async fn mirroring(
         config: HubConfig,
         journal: Arc<dyn Journal>,
@@ -101,11 +132,27 @@ impl Hub {
 
     /// Appends an event at the position after the newest one, and answers that position.
     ///
-    /// The data is written as JSON once, whatever the number of clients; nobody is waited for.
+    /// The data is written as JSON once, whatever the number of clients; nobody is waited for. The
+    /// answer says that the event stands in the log, not that anybody has it.
     ///
     /// # Errors
-    /// [`PublishError::EventName`], [`PublishError::Data`] or [`PublishError::TooLarge`]; nothing
-    /// was appended then.
+    /// [`PublishError::EventName`], [`PublishError::Data`] or [`PublishError::TooLarge`],
+    /// [`PublishError::Mirror`] of a hub that mirrors a journal, and [`PublishError::OutOfOrder`]
+    /// behind the last of all positions; nothing was appended then.
+    ///
+    /// ```
+    /// use bookhub_realtime::{Hub, HubConfig, PublishError, Topic};
+    /// use serde_json::json;
+    ///
+    /// let hub = Hub::new(HubConfig::new());
+    /// let books: Topic = "books".parse()?;
+    /// let position = hub.publish(&books, "book:created", &json!({ "title": "Ulysses" }))?;
+    /// assert_eq!(position, hub.head());
+    ///
+    /// let refused = hub.publish(&books, "no name", &1);
+    /// assert!(matches!(refused, Err(PublishError::EventName(_))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn publish(
         &self,
         topic: &Topic,
@@ -118,6 +165,8 @@ impl Hub {
     /// Appends an event unless one with the same `key` still stands in the history, and answers the
     /// position of the one that does: for a publisher that does not know whether its last try went
     /// through. A key is kept for as long as its event is; what the repeat carries is not compared.
+    /// The keys are this hub's: another server, or this one after a restart, does not know them.
+    /// With several servers give the key to [`NewEvent::with_key`](crate::journal::NewEvent::with_key).
     ///
     /// # Errors
     /// [`PublishError::Key`] if the key is empty or longer than 256 bytes, and those of
@@ -146,7 +195,7 @@ impl Hub {
     }
 
     /// Appends an event at a position that the program gives: for a log that mirrors one with
-    /// positions of its own, such as a database's change feed.
+    /// positions of its own, such as a database's change feed. Positions may leave gaps.
     ///
     /// # Errors
     /// [`PublishError::OutOfOrder`] if the position does not come after [`Hub::head`], and those of
@@ -189,6 +238,7 @@ impl Hub {
 
     /// Says that no event comes at the positions up to this one: for a log that mirrors one whose
     /// changes are not all events, so that a client that knows such a position can resume from it.
+    /// A position that the log has passed already changes nothing.
     ///
     /// ```
     /// use bookhub_realtime::{Hub, HubConfig, Position};
@@ -203,39 +253,104 @@ impl Hub {
         shared.grown.notify_waiters();
     }
 
-    /// Declares everything up to `position` lost: clients that had not seen it get a `resync`. For
-    /// a log that mirrors another one and missed a part of it.
+    /// Declares everything up to `position` lost: clients that had not seen it get a `resync`
+    /// (`history_expired`), those that are connected at once. For a log that mirrors another one and
+    /// missed a part of it.
+    ///
+    /// ```
+    /// use bookhub_realtime::{Hub, HubConfig, Position, Topic};
+    ///
+    /// let hub = Hub::new(HubConfig::new());
+    /// let books: Topic = "books".parse()?;
+    /// hub.publish_at(Position::new(10), &books, "added", &1)?;
+    /// // The feed comes back, and keeps only what comes after 40.
+    /// hub.raise_tail(Position::new(40));
+    /// hub.publish_at(Position::new(41), &books, "added", &2)?;
+    /// assert_eq!(hub.inspect().history_events, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn raise_tail(&self, position: Position) {
         self.handle.shared.raise_tail(position);
     }
 
     /// The newest position of the log.
+    ///
+    /// Asked for under the lock that guards the state, it is the position that the state includes:
+    /// see [the guide](crate::guide::publishing#fetch-then-follow).
+    ///
+    /// ```
+    /// use bookhub_realtime::{Hub, HubConfig, Position, Topic};
+    ///
+    /// let hub = Hub::new(HubConfig::new());
+    /// assert_eq!(hub.head(), Position::default());
+    /// let position = hub.publish(&"news".parse::<Topic>()?, "headline", "It works")?;
+    /// assert_eq!(hub.head(), position);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn head(&self) -> Position {
         self.handle.shared.log().head()
     }
 
     /// The life of the log.
+    ///
+    /// ```
+    /// use bookhub_realtime::{Hub, HubConfig};
+    ///
+    /// let hub = Hub::new(HubConfig::new().epoch("shop_2026".parse()?));
+    /// assert_eq!(hub.epoch().as_str(), "shop_2026");
+    /// # Ok::<(), bookhub_realtime::ParsePositionError>(())
+    /// ```
     #[must_use]
     pub fn epoch(&self) -> &Epoch {
         &self.handle.shared.config.epoch
     }
 
     /// The id of a position in this hub's log: what a client resumes from.
+    ///
+    /// ```
+    /// use bookhub_realtime::{EventId, Hub, HubConfig};
+    ///
+    /// let hub = Hub::new(HubConfig::new());
+    /// // In the answer to a request for the state, so that its client can follow from there.
+    /// let header = hub.id(hub.head()).to_string();
+    /// assert_eq!(header.parse::<EventId>()?.epoch, *hub.epoch());
+    /// # Ok::<(), bookhub_realtime::ParsePositionError>(())
+    /// ```
     #[must_use]
     pub fn id(&self, position: Position) -> EventId {
         EventId { epoch: self.epoch().clone(), position }
     }
 
-    /// The service that takes WebSocket connections; mount it at a path of any hyper or axum
-    /// program.
+    /// The service that takes WebSocket connections (RFC 6455, over HTTP/1.1); mount it at a path of
+    /// any hyper or axum program.
+    ///
+    /// ```
+    /// use bookhub_realtime::{Hub, HubConfig};
+    ///
+    /// let hub = Hub::new(HubConfig::new());
+    /// let app: axum::Router = axum::Router::new().route_service("/ws", hub.websocket());
+    /// ```
     #[must_use]
     pub fn websocket(&self) -> HubService {
         HubService::new(&self.handle.shared, Transport::WebSocket)
     }
 
-    /// The service that answers with server-sent events, for clients whose network lets no
-    /// WebSocket through: `GET …?topics=a,b&after=<id>`, resumed by `Last-Event-ID`.
+    /// The service that answers with server-sent events (HTML standard, section 9.2), for clients
+    /// whose network lets no WebSocket through: `GET …?topics=a,b&after=<id>`, resumed by
+    /// `Last-Event-ID`.
+    ///
+    /// ```
+    /// use bookhub_realtime::{Hub, HubConfig};
+    /// use http::Request;
+    /// use tower_service::Service as _;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let hub = Hub::new(HubConfig::new());
+    /// let stream = hub.event_stream().call(Request::get("/events?topics=news").body(())?).await?;
+    /// assert_eq!(stream.headers()["content-type"], "text/event-stream");
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn event_stream(&self) -> HubService {
         HubService::new(&self.handle.shared, Transport::EventStream)
@@ -244,6 +359,26 @@ impl Hub {
     /// The service that answers long polls, for clients that cannot even hold a stream:
     /// `GET …?topics=a,b&after=<id>` answers `{"events":[…],"position":"…"}` once there is something
     /// to say, and at once to a client that says no `after`.
+    ///
+    /// ```
+    /// use bookhub_realtime::{Hub, HubConfig, Topic};
+    /// use http::Request;
+    /// use http_body_util::BodyExt as _;
+    /// use serde_json::{Value, json};
+    /// use tower_service::Service as _;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let hub = Hub::new(HubConfig::new());
+    /// let before = hub.id(hub.head());
+    /// let position = hub.publish(&"news".parse::<Topic>()?, "headline", "It works")?;
+    ///
+    /// let request = Request::get(format!("/poll?topics=news&after={before}")).body(())?;
+    /// let answer = hub.long_poll().call(request).await?.into_body().collect().await?;
+    /// let answer: Value = serde_json::from_slice(&answer.to_bytes())?;
+    /// assert_eq!(answer["events"][0]["data"], "It works");
+    /// assert_eq!(answer["position"], json!(hub.id(position)));
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn long_poll(&self) -> HubService {
         HubService::new(&self.handle.shared, Transport::LongPoll)
@@ -255,7 +390,11 @@ impl Hub {
     ///
     /// `request` is the one that opened it: its headers are the client's credential, and if it asks
     /// for the subprotocol [`SUBPROTOCOL`](crate::SUBPROTOCOL) (which the handshake has to have
-    /// granted then), a `hello` is waited for.
+    /// granted then), a `hello` is waited for. The limits count as they do elsewhere. A client that
+    /// is not taken gets a close frame: 1008 for a foreign origin, 4429 or 1001 where there is no
+    /// room.
+    ///
+    /// Events are small: turn off Nagle's algorithm (`set_nodelay`) on a TCP stream.
     ///
     /// ```
     /// use bookhub_realtime::{Hub, HubConfig};
@@ -303,7 +442,54 @@ impl Hub {
 
     /// Ends, within a second and with 4401, every connection whose identity fits, and refuses
     /// their reconnect tokens from now on. Answers how many there were. Who comes later is the
-    /// [`Authorizer`](crate::Authorizer)'s to refuse: let it know first.
+    /// [`Authorizer`](crate::Authorizer)'s to refuse: let it know first, or else the client is back
+    /// at once with the credential that it still has.
+    ///
+    /// It is this hub that ends them: with several servers, each has to be told. A connection that
+    /// waits for the authorizer's word on a fresh credential ends once it has that.
+    ///
+    /// ```
+    /// use bookhub_realtime::{
+    ///     AuthError, Authorizer, BoxFuture, Credential, Hub, HubConfig, Identity, TopicPattern,
+    /// };
+    /// use http::Request;
+    /// use http_body_util::BodyExt as _;
+    /// use tower_service::Service as _;
+    ///
+    /// /// Takes the sessions that a proxy in front has checked.
+    /// struct Sessions;
+    ///
+    /// impl Authorizer for Sessions {
+    ///     fn authenticate<'a>(
+    ///         &'a self,
+    ///         credential: Credential<'a>,
+    ///     ) -> BoxFuture<'a, Result<Identity, AuthError>> {
+    ///         Box::pin(async move {
+    ///             let Credential::Request(request) = credential else {
+    ///                 return Err(AuthError::new("Log in with a cookie"));
+    ///             };
+    ///             let session = request.headers.get("x-session").and_then(|id| id.to_str().ok());
+    ///             let session = session.ok_or_else(|| AuthError::new("Log in first"))?;
+    ///             Ok(Identity::user("ada").with_session(session))
+    ///         })
+    ///     }
+    ///
+    ///     fn may_follow(&self, _: &Identity, _: &TopicPattern) -> bool {
+    ///         true
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let hub = Hub::new(HubConfig::new().authorizer(Sessions));
+    /// let request = Request::get("/events?topics=news").header("x-session", "7").body(())?;
+    /// let stream = hub.event_stream().call(request).await?;
+    ///
+    /// // The sessions forget number 7 here, and then:
+    /// assert_eq!(hub.revoke(|identity| identity.session() == Some("7")), 1);
+    /// let heard = stream.into_body().collect().await?.to_bytes();
+    /// assert!(String::from_utf8(heard.to_vec())?.contains(r#""code":4401"#), "the last word");
+    /// # Ok(()) }
+    /// ```
     pub fn revoke(&self, fits: impl Fn(&Identity) -> bool) -> usize {
         let shared = &self.handle.shared;
         let now = shared.config.now();
@@ -334,19 +520,54 @@ impl Hub {
         ended.len()
     }
 
-    /// How many clients are connected.
+    /// How many clients are connected. Long polls count while they wait.
+    ///
+    /// ```
+    /// use bookhub_realtime::{Hub, HubConfig};
+    /// use http::Request;
+    /// use tower_service::Service as _;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let hub = Hub::new(HubConfig::new());
+    /// let stream = hub.event_stream().call(Request::get("/events?topics=news").body(())?).await?;
+    /// assert_eq!(hub.connections(), 1);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn connections(&self) -> usize {
         self.handle.shared.registry().lanes.len()
     }
 
-    /// Whether the hub is being drained: it takes no clients any more.
+    /// Whether the hub is being drained: it takes no clients any more. What a health check says to a
+    /// load balancer.
+    ///
+    /// ```
+    /// use bookhub_realtime::{Hub, HubConfig};
+    /// use http::StatusCode;
+    ///
+    /// fn health(hub: &Hub) -> StatusCode {
+    ///     if hub.is_draining() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }
+    /// }
+    ///
+    /// assert_eq!(health(&Hub::new(HubConfig::new())), StatusCode::OK);
+    /// ```
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.handle.shared.is_draining()
     }
 
     /// A look at the hub now. Goes over all connections: for people, not for every request.
+    ///
+    /// ```
+    /// use bookhub_realtime::{Hub, HubConfig, Topic};
+    ///
+    /// let hub = Hub::new(HubConfig::new());
+    /// hub.publish(&"news".parse::<Topic>()?, "headline", "It works")?;
+    /// let view = hub.inspect();
+    /// assert_eq!((view.connections, view.history_events), (0, 1));
+    /// assert_eq!(view.head, hub.id(hub.head()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn inspect(&self) -> HubView {
         HubView::of(&self.handle.shared)
@@ -368,7 +589,26 @@ impl Hub {
 
     /// Ends the hub's service: takes no more connections, tells each client after what part of
     /// `window` to come back, spread at random, and closes it with 1001. Returns when all are
-    /// gone, after five seconds at most.
+    /// gone, after five seconds at most. There is no way back: a drained hub stays drained.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use bookhub_realtime::{Hub, HubConfig};
+    /// use http::Request;
+    /// use http_body_util::BodyExt as _;
+    /// use tower_service::Service as _;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let hub = Hub::new(HubConfig::new());
+    /// let stream = hub.event_stream().call(Request::get("/events?topics=news").body(())?).await?;
+    /// let heard = tokio::spawn(stream.into_body().collect());
+    ///
+    /// hub.drain(Duration::from_secs(5)).await;
+    /// assert_eq!(hub.connections(), 0);
+    /// let heard = String::from_utf8(heard.await??.to_bytes().to_vec())?;
+    /// assert!(heard.contains("event: server:draining"));
+    /// # Ok(()) }
+    /// ```
     pub async fn drain(&self, window: Duration) {
         let shared = &self.handle.shared;
         shared.drain_window.store(millis(window), Ordering::SeqCst);

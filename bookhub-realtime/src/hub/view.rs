@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use super::Shared;
 use crate::{position::EventId, service::Transport, topic::TopicPattern};
 
-/// A look at a hub.
+/// A look at a hub, made by [`Hub::inspect`](crate::Hub::inspect).
 ///
 /// ```
 /// use bookhub_realtime::{Hub, HubConfig, Position};
@@ -38,6 +38,22 @@ pub struct HubView {
 }
 
 /// A look at one connection.
+///
+/// ```
+/// use bookhub_realtime::{Hub, HubConfig, Transport};
+/// use http::Request;
+/// use tower_service::Service as _;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let hub = Hub::new(HubConfig::new());
+/// let stream = hub.event_stream().call(Request::get("/events?topics=news").body(())?).await?;
+///
+/// let connection = &hub.inspect_connections()[0];
+/// assert_eq!((connection.transport, connection.lag), (Transport::EventStream, 0));
+/// assert_eq!(connection.topics, ["news".parse()?]);
+/// assert_eq!(connection.subject, None, "a guest");
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectionView {

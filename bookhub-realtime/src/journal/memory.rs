@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::{Journal, JournalEntry, JournalError, NewEvent, Tail, TailFrom, TailItem};
 use crate::position::{Epoch, Position};
 
-/// A [`Journal`] that lives as long as its process.
+/// A [`Journal`] that lives as long as its process. All clones are one journal.
 ///
 /// ```
 /// use bookhub_realtime::{Topic, journal::{Journal, MemoryJournal, NewEvent}};
@@ -49,6 +49,15 @@ struct State {
 
 impl MemoryJournal {
     /// An empty journal that keeps its last `entries`, one at least.
+    ///
+    /// ```
+    /// use bookhub_realtime::journal::{Journal as _, JournalError, MemoryJournal};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), JournalError> {
+    /// let (one, other) = (MemoryJournal::new(1000), MemoryJournal::new(1000));
+    /// assert_ne!(one.epoch().await?, other.epoch().await?);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn new(entries: usize) -> Self {
         let (head, _) = watch::channel(Position::default());

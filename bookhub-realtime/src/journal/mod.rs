@@ -53,6 +53,15 @@ pub trait Journal: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`JournalError::Unavailable`].
+    ///
+    /// ```
+    /// use bookhub_realtime::journal::{Journal as _, JournalError, MemoryJournal};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), JournalError> {
+    /// let journal = MemoryJournal::new(1000);
+    /// assert_eq!(journal.epoch().await?, journal.clone().epoch().await?);
+    /// # Ok(()) }
+    /// ```
     fn epoch(&self) -> BoxFuture<'_, Result<Epoch, JournalError>>;
 
     /// Appends the event, and answers its position.
@@ -60,6 +69,18 @@ pub trait Journal: Send + Sync + 'static {
     /// # Errors
     /// [`JournalError::Unavailable`]: whether it was appended is not known then. Given a key, the
     /// event may be appended again.
+    ///
+    /// ```
+    /// use bookhub_realtime::{Topic, journal::{Journal as _, MemoryJournal, NewEvent}};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let journal = MemoryJournal::new(1000);
+    /// let news: Topic = "news".parse()?;
+    /// let first = journal.append(NewEvent::new(&news, "headline", "It works")?).await?;
+    /// let second = journal.append(NewEvent::new(&news, "headline", "It still works")?).await?;
+    /// assert!(first < second);
+    /// # Ok(()) }
+    /// ```
     fn append(&self, event: NewEvent) -> BoxFuture<'_, Result<Position, JournalError>>;
 
     /// Reads from there on, and goes on with what is appended later.
@@ -67,10 +88,37 @@ pub trait Journal: Send + Sync + 'static {
     /// # Errors
     /// [`JournalError::Trimmed`] if entries after a position are gone, and
     /// [`JournalError::Unavailable`].
+    ///
+    /// ```
+    /// use bookhub_realtime::{Topic, journal::{Journal as _, MemoryJournal, NewEvent}};
+    /// use bookhub_realtime::journal::{TailFrom, TailItem};
+    /// use futures_util::StreamExt as _;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let journal = MemoryJournal::new(1000);
+    /// let news: Topic = "news".parse()?;
+    /// let position = journal.append(NewEvent::new(&news, "headline", "It works")?).await?;
+    ///
+    /// let mut tail = journal.tail(TailFrom::Last(10)).await?;
+    /// let Some(Ok(TailItem::Entry(entry))) = tail.items.next().await else { panic!("no entry") };
+    /// assert_eq!((entry.position, &*entry.name), (position, "headline"));
+    /// assert_eq!(entry.data, br#""It works""#);
+    /// assert!(matches!(tail.items.next().await, Some(Ok(TailItem::Present))));
+    /// # Ok(()) }
+    /// ```
     fn tail(&self, from: TailFrom) -> BoxFuture<'_, Result<Tail, JournalError>>;
 }
 
-/// Where to begin to read a journal.
+/// Where to begin to read a journal. See [`Journal::tail`] for `Last`.
+///
+/// ```
+/// use bookhub_realtime::{Position, journal::{Journal as _, MemoryJournal, TailFrom}};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let tail = MemoryJournal::new(1000).tail(TailFrom::After(Position::new(7))).await?;
+/// assert_eq!(tail.after, Position::new(7));
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TailFrom {
@@ -80,7 +128,16 @@ pub enum TailFrom {
     Last(usize),
 }
 
-/// A journal that is being read.
+/// A journal that is being read. See [`Journal::tail`] for reading one.
+///
+/// ```
+/// use bookhub_realtime::{Position, journal::{Tail, TailItem}};
+/// use futures_util::{StreamExt as _, stream};
+///
+/// // What a journal answers that is empty and says no more.
+/// let tail = Tail::new(Position::default(), stream::iter([Ok(TailItem::Present)]).boxed());
+/// assert_eq!(tail.after, Position::default());
+/// ```
 #[non_exhaustive]
 pub struct Tail {
     /// The position after which it begins: everything that comes after it comes.
@@ -90,7 +147,7 @@ pub struct Tail {
 }
 
 impl Tail {
-    /// What comes after a position.
+    /// What comes after a position. See [`Tail`] for an example.
     #[must_use]
     pub fn new(after: Position, items: BoxStream<'static, Result<TailItem, JournalError>>) -> Self {
         Self { after, items }
@@ -103,7 +160,7 @@ impl std::fmt::Debug for Tail {
     }
 }
 
-/// What comes of reading a journal.
+/// What comes of reading a journal. See [`Journal::tail`] for an example.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TailItem {
@@ -114,6 +171,16 @@ pub enum TailItem {
 }
 
 /// An event that stands in a journal.
+///
+/// ```
+/// use bookhub_realtime::{Position, Topic, journal::{JournalEntry, NewEvent}};
+///
+/// // What a journal makes of an event that it has appended.
+/// let event = NewEvent::new(&"news".parse::<Topic>()?, "headline", "It works")?;
+/// let entry = JournalEntry::new(Position::new(7), event);
+/// assert_eq!((entry.topic.as_str(), &*entry.name), ("news", "headline"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct JournalEntry {
@@ -128,7 +195,7 @@ pub struct JournalEntry {
 }
 
 impl JournalEntry {
-    /// The entry that an event becomes at a position.
+    /// The entry that an event becomes at a position. See [`JournalEntry`] for an example.
     #[must_use]
     pub fn new(position: Position, event: NewEvent) -> Self {
         let NewEvent { topic, name, data, .. } = event;
@@ -143,7 +210,8 @@ impl JournalEntry {
 ///
 /// let news: Topic = "news".parse()?;
 /// let event = NewEvent::new(&news, "headline", "It works")?.with_key("story 7")?;
-/// assert_eq!(event.key(), Some("story 7"));
+/// assert_eq!((event.topic(), event.name()), (&news, "headline"));
+/// assert_eq!((event.data(), event.key()), (br#""It works""#.as_slice(), Some("story 7")));
 /// assert!(matches!(NewEvent::new(&news, "no name", &1), Err(PublishError::EventName(_))));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -160,6 +228,15 @@ impl NewEvent {
     ///
     /// # Errors
     /// [`PublishError::EventName`], [`PublishError::Data`] or [`PublishError::TooLarge`].
+    ///
+    /// ```
+    /// use bookhub_realtime::{Topic, journal::NewEvent};
+    ///
+    /// let news: Topic = "news".parse()?;
+    /// let event = NewEvent::new(&news, "headline", &serde_json::json!({ "id": 7 }))?;
+    /// assert_eq!(event.data(), br#"{"id":7}"#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(
         topic: &Topic,
         name: &str,
@@ -173,6 +250,15 @@ impl NewEvent {
     ///
     /// # Errors
     /// [`PublishError::Key`] if the key is empty or longer than 256 bytes.
+    ///
+    /// ```
+    /// use bookhub_realtime::{PublishError, Topic, journal::NewEvent};
+    ///
+    /// let event = NewEvent::new(&"news".parse::<Topic>()?, "headline", "It works")?;
+    /// assert!(matches!(event.clone().with_key(""), Err(PublishError::Key(0))));
+    /// assert_eq!(event.with_key("story 7")?.key(), Some("story 7"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn with_key(mut self, key: &str) -> Result<Self, PublishError> {
         event::check_key(key)?;
         self.key = Some(key.to_owned());
@@ -205,6 +291,22 @@ impl NewEvent {
 }
 
 /// Why a journal could not do what it was asked.
+///
+/// ```
+/// use bookhub_realtime::{Position, Topic, journal::{Journal as _, MemoryJournal, NewEvent}};
+/// use bookhub_realtime::journal::{JournalError, TailFrom};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let journal = MemoryJournal::new(1);
+/// for number in 0..3 {
+///     journal.append(NewEvent::new(&"news".parse::<Topic>()?, "number", &number)?).await?;
+/// }
+/// match journal.tail(TailFrom::After(Position::new(1))).await {
+///     Err(JournalError::Trimmed { oldest }) => assert_eq!(oldest, Position::new(2)),
+///     other => drop(other?),
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JournalError {

@@ -26,7 +26,22 @@ use crate::{
 };
 
 /// The body of the answers of the hub's services: a sentence, the answer to a poll, or a stream of
-/// events without end.
+/// events without end. Dropping a stream ends its connection.
+///
+/// ```
+/// use bookhub_realtime::{Hub, HubConfig, ResponseBody};
+/// use http::Request;
+/// use http_body_util::BodyExt as _;
+/// use tower_service::Service as _;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let hub = Hub::new(HubConfig::new());
+/// let request = Request::get("/events?topics=news").body(())?;
+/// let mut stream: ResponseBody = hub.event_stream().call(request).await?.into_body();
+/// let begun = stream.frame().await.transpose()?.and_then(|frame| frame.into_data().ok());
+/// assert!(begun.is_some_and(|bytes| bytes.starts_with(b"retry: ")));
+/// # Ok(()) }
+/// ```
 pub struct ResponseBody(Kind);
 
 enum Kind {
