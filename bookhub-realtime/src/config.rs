@@ -152,8 +152,10 @@ impl HubConfig {
     /// shares the log. Called again, it adds a retired secret whose tokens are still accepted.
     /// Default: a random one, so that tokens end with the process.
     ///
-    /// Take at least 32 random bytes: any length is accepted, and a secret that can be guessed lets
-    /// anybody write tokens.
+    /// Take at least 32 random bytes: a secret that can be guessed lets anybody write tokens.
+    ///
+    /// # Panics
+    /// If the secret has less than 16 bytes: a setting that was left empty must not go unnoticed.
     ///
     /// ```
     /// use bookhub_realtime::HubConfig;
@@ -164,13 +166,19 @@ impl HubConfig {
     /// let config = HubConfig::new().secret(new).secret(old);
     /// ```
     pub fn secret(mut self, secret: impl Into<Vec<u8>>) -> Self {
-        self.secrets.push(secret.into().into());
+        let secret = secret.into();
+        assert!(
+            secret.len() >= 16,
+            "the hub's secret has {} bytes: at least 16 are needed",
+            secret.len()
+        );
+        self.secrets.push(secret.into());
         self
     }
 
     /// How much of the past is kept: events, and bytes of frames and their index, whichever is
-    /// reached first. The newest event is always kept. The keys of
-    /// [`publish_once`](crate::Hub::publish_once) are not counted. Defaults: 100,000 and 64 MiB.
+    /// reached first. The newest event is always kept. Defaults: 100,000 and
+    /// 64 MiB.
     ///
     /// ```
     /// use bookhub_realtime::{Hub, HubConfig, Topic};
@@ -578,5 +586,16 @@ impl std::fmt::Debug for HubConfig {
             .field("heartbeat", &self.heartbeat)
             .field("default_topics", &self.default_topics)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic = "the hub's secret has 0 bytes"]
+    fn a_secret_that_was_left_empty_is_refused() {
+        let _ = HubConfig::new().secret("");
     }
 }

@@ -82,6 +82,8 @@ pub(crate) enum Signal {
     End(Ending),
     /// The socket has begun to take nothing.
     Stalled,
+    /// There is room for answers again.
+    Relieved,
     /// All that was to be written before the close is written.
     Flushed,
     /// The peer is gone.
@@ -143,6 +145,8 @@ pub(crate) struct State {
     unflushed: bool,
     stalled_since: Option<Instant>,
     stall_untold: bool,
+    /// Whether an answer waits for the socket to take those before it.
+    owes: bool,
     /// When a socket that had stalled last took something.
     moved_at: Option<Instant>,
     ending: Option<Ending>,
@@ -176,6 +180,7 @@ impl Lane {
                 unflushed: false,
                 stalled_since: None,
                 stall_untold: false,
+                owes: false,
                 moved_at: None,
                 ending: None,
                 waker: None,
@@ -281,6 +286,23 @@ impl Lane {
         shared: &Shared,
         cx: &mut Context<'_>,
     ) -> Poll<Signal> {
+        if let Poll::Ready(signal) = self.poll_written(shared, cx) {
+            return Poll::Ready(signal);
+        }
+        let mut state = self.lock();
+        if state.unanswered() > MAX_UNANSWERED {
+            // Who does not take the answers is not asked for more questions.
+            return Poll::Pending;
+        }
+        state.poll_read(cx)
+    }
+
+    /// The same, without reading.
+    pub(crate) fn poll_written(
+        self: &Arc<Self>,
+        shared: &Shared,
+        cx: &mut Context<'_>,
+    ) -> Poll<Signal> {
         let mut state = self.lock();
         if state.waker.as_ref().is_none_or(|known| !known.will_wake(cx.waker())) {
             state.waker = Some(cx.waker().clone());
@@ -302,11 +324,11 @@ impl Lane {
         if std::mem::take(&mut state.stall_untold) {
             return Poll::Ready(Signal::Stalled);
         }
-        if state.out.len() - state.written > MAX_UNANSWERED {
-            // Who does not take the answers is not asked for more questions.
-            return Poll::Pending;
+        if state.owes && state.unanswered() <= MAX_UNANSWERED {
+            state.owes = false;
+            return Poll::Ready(Signal::Relieved);
         }
-        state.poll_read(cx)
+        Poll::Pending
     }
 }
 
@@ -336,6 +358,17 @@ impl State {
     fn take_back(&mut self) {
         self.cursor = self.place();
         self.hands = Hands::Session;
+    }
+
+    /// Whether the client takes its answers, so that there may be one more. If not, it is signalled
+    /// when there may be.
+    pub(crate) const fn may_answer(&mut self) -> bool {
+        self.owes = self.unanswered() > MAX_UNANSWERED;
+        !self.owes
+    }
+
+    const fn unanswered(&self) -> usize {
+        self.out.len() - self.written
     }
 
     /// Puts a control event behind what was sent so far. The session's next poll writes it.

@@ -49,7 +49,7 @@ pub(crate) async fn run(
                 }
                 Err(FeedError::HistoryExpired { oldest }) => {
                     tracing::warn!("the feed was faster than its readers: clients fetch anew");
-                    bridge.hub.raise_tail(realtime(oldest));
+                    bridge.lose(realtime(oldest));
                     after = oldest;
                     continue 'feed;
                 }
@@ -92,9 +92,21 @@ impl Bridge {
             }
             _ => Ok(()),
         };
-        self.hub.advance(at);
-        if let Err(error) = published {
-            tracing::error!(%error, ?at, "a change could not be published");
+        match published.and_then(|()| self.hub.advance(at)) {
+            Ok(()) => {}
+            // The feed was opened again, and says it twice.
+            Err(PublishError::OutOfOrder { .. }) => {}
+            Err(error) => {
+                tracing::error!(%error, ?at, "a change could not be published: clients fetch anew");
+                self.lose(at);
+            }
+        }
+    }
+
+    /// Has all who have not seen everything up to there fetch it anew.
+    fn lose(&self, upto: bookhub_realtime::Position) {
+        if let Err(error) = self.hub.raise_tail(upto) {
+            tracing::error!(%error, "the hub takes no changes");
         }
     }
 

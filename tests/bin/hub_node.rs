@@ -49,7 +49,7 @@ async fn take(hub: &Hub, line: &Value) -> Result<()> {
             Err(error) => return Err(error.into()),
         }
     } else if let Some(lost) = line["lost"].as_u64() {
-        hub.raise_tail(Position::new(lost.into()));
+        hub.raise_tail(Position::new(lost.into()))?;
     } else {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         writeln!(std::io::stdout(), "{}", listener.local_addr()?)?;

@@ -92,9 +92,7 @@ impl Hub {
     /// A hub that mirrors a journal, under the journal's epoch: the hubs of several servers that
     /// mirror one have the same events at the same positions. Returns once the hub has come to the
     /// present, so that no client finds it without its past. Events are published by appending to
-    /// the journal, and by nothing else: what [`advance`](Self::advance) or
-    /// [`raise_tail`](Self::raise_tail) were told of positions to which the journal has not come
-    /// yet would hide the entries that it puts there.
+    /// the journal, and by nothing else.
     ///
     /// The epoch is asked for once. After a restore of the journal its hubs have to be made anew.
     ///
@@ -228,10 +226,7 @@ impl Hub {
         name: &str,
         data: &(impl Serialize + ?Sized),
     ) -> Result<Position, PublishError> {
-        let shared = &self.handle.shared;
-        if self.handle.mirror.is_some() {
-            return Err(PublishError::Mirror);
-        }
+        let shared = self.ordered_here()?;
         let data = event::encode(name, data)?;
         shared.publish(place, Draft { topic, event: name, data: &data })
     }
@@ -240,22 +235,30 @@ impl Hub {
     /// changes are not all events, so that a client that knows such a position can resume from it.
     /// A position that the log has passed already changes nothing.
     ///
+    /// # Errors
+    /// [`PublishError::Mirror`] of a hub that mirrors a journal.
+    ///
     /// ```
     /// use bookhub_realtime::{Hub, HubConfig, Position};
     ///
     /// let hub = Hub::new(HubConfig::new());
-    /// hub.advance(Position::new(7));
+    /// hub.advance(Position::new(7))?;
     /// assert_eq!(hub.head(), Position::new(7));
+    /// # Ok::<(), bookhub_realtime::PublishError>(())
     /// ```
-    pub fn advance(&self, position: Position) {
-        let shared = &self.handle.shared;
+    pub fn advance(&self, position: Position) -> Result<(), PublishError> {
+        let shared = self.ordered_here()?;
         shared.log_mut().advance(position);
         shared.grown.notify_waiters();
+        Ok(())
     }
 
     /// Declares everything up to `position` lost: clients that had not seen it get a `resync`
     /// (`history_expired`), those that are connected at once. For a log that mirrors another one and
     /// missed a part of it.
+    ///
+    /// # Errors
+    /// [`PublishError::Mirror`] of a hub that mirrors a journal.
     ///
     /// ```
     /// use bookhub_realtime::{Hub, HubConfig, Position, Topic};
@@ -264,13 +267,22 @@ impl Hub {
     /// let books: Topic = "books".parse()?;
     /// hub.publish_at(Position::new(10), &books, "added", &1)?;
     /// // The feed comes back, and keeps only what comes after 40.
-    /// hub.raise_tail(Position::new(40));
+    /// hub.raise_tail(Position::new(40))?;
     /// hub.publish_at(Position::new(41), &books, "added", &2)?;
     /// assert_eq!(hub.inspect().history_events, 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn raise_tail(&self, position: Position) {
-        self.handle.shared.raise_tail(position);
+    pub fn raise_tail(&self, position: Position) -> Result<(), PublishError> {
+        self.ordered_here()?.raise_tail(position);
+        Ok(())
+    }
+
+    /// What the program may write to: not a log that a journal orders.
+    fn ordered_here(&self) -> Result<&Shared, PublishError> {
+        match self.handle.mirror {
+            Some(_) => Err(PublishError::Mirror),
+            None => Ok(&self.handle.shared),
+        }
     }
 
     /// The newest position of the log.

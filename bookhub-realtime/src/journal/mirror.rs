@@ -164,6 +164,9 @@ mod tests {
         let hub = Hub::mirroring(HubConfig::new(), journal).await.unwrap();
         let refused = hub.publish(&topic(), "said", &1);
         assert!(matches!(refused, Err(PublishError::Mirror)), "{refused:?}");
+        let refused = [hub.advance(Position::new(5)), hub.raise_tail(Position::new(5))];
+        assert!(refused.iter().all(Result::is_err), "{refused:?}");
+        assert_eq!(hub.head(), Position::new(0));
     }
 
     /// Ends each tail after three items, and cannot be reached every other time.

@@ -202,6 +202,7 @@ impl Log {
     /// Gives the newest entry a key.
     pub(crate) fn remember(&mut self, key: &str) {
         let key: Arc<str> = key.into();
+        self.bytes += cost_of(&key);
         self.keys.insert(Arc::clone(&key), self.head);
         self.keyed.push_back((self.next_seq() - 1, key));
     }
@@ -243,6 +244,7 @@ impl Log {
     fn forget_keys(&mut self) {
         while let Some((_, key)) = self.keyed.pop_front_if(|(seq, _)| *seq < self.first_seq) {
             self.keys.remove(&key);
+            self.bytes -= cost_of(&key);
         }
     }
 
@@ -325,6 +327,11 @@ impl Log {
             batch.push(&entry.topic, self.frame_of(entry));
         }
     }
+}
+
+/// What a key takes beside its entry, once in the map and once in the order.
+const fn cost_of(key: &str) -> usize {
+    key.len() + size_of::<(Arc<str>, Position)>() + size_of::<(u64, Arc<str>)>()
 }
 
 impl Entry {

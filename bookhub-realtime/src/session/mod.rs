@@ -127,6 +127,16 @@ impl Ended {
     }
 }
 
+impl Ended {
+    /// The authorizer is late: the client may come back.
+    fn unanswered() -> Self {
+        let message = "The credential could not be looked at in time".to_owned();
+        let last_words = Some(LastWords::Error { code: "not_authorized_in_time", message });
+        let reason = "the credential could not be looked at in time";
+        Self::ByHub(Ending { code: CloseCode::HeartbeatLost, reason, last_words })
+    }
+}
+
 impl From<CloseCode> for Ended {
     fn from(code: CloseCode) -> Self {
         let reason = match code {
@@ -223,7 +233,9 @@ impl Session {
     async fn serve(&mut self) -> Result<Infallible, Ended> {
         let mut timer = pin!(sleep_until(self.deadline()));
         loop {
-            while let Some(message) = self.received()? {
+            while self.lane.lock().may_answer()
+                && let Some(message) = self.received()?
+            {
                 Box::pin(self.answer(message)).await?;
             }
             let deadline = self.deadline();
@@ -254,7 +266,7 @@ impl Session {
                 }
                 Ok(())
             }
-            Signal::Stalled => Ok(()),
+            Signal::Stalled | Signal::Relieved => Ok(()),
             Signal::End(ending) => Err(Ended::ByHub(ending)),
             Signal::Gone | Signal::Flushed => Err(Ended::Lost),
         }
@@ -330,10 +342,9 @@ impl Session {
 
     /// A fresh credential: what the client may no longer follow, it follows no longer.
     async fn authenticate(&mut self, token: &str) -> Result<(), Ended> {
-        let authorizer = Arc::clone(&self.shared.config.authorizer);
         loop {
             let revocations = self.shared.revocations();
-            let identity = authorizer.authenticate(Credential::Token(token)).await?;
+            let identity = self.identify(Credential::Token(token)).await?;
             self.take_place(&identity)?;
             self.lane.lock().identity = identity.clone();
             if self.shared.revocations() != revocations {
@@ -345,6 +356,31 @@ impl Session {
             self.lane.unfollow(&mut state, denied.clone());
             self.confirm(&mut state, denied);
             return Ok(());
+        }
+    }
+
+    /// Asks the authorizer whose credential it is. What there is to write is written meanwhile, and
+    /// the connection may be ended.
+    async fn identify(&self, credential: Credential<'_>) -> Result<Identity, Ended> {
+        let config = &self.shared.config;
+        let mut asking =
+            pin!(timeout(config.hello_timeout, config.authorizer.authenticate(credential)));
+        loop {
+            select! {
+                biased;
+                signal = poll_fn(|cx| self.lane.poll_written(&self.shared, cx)) => match signal {
+                    Signal::End(ending) => return Err(Ended::ByHub(ending)),
+                    Signal::Gone | Signal::Flushed => return Err(Ended::Lost),
+                    Signal::Stalled | Signal::Relieved | Signal::Received(_) => {}
+                },
+                answer = &mut asking => {
+                    let identity = answer.map_err(|_| Ended::unanswered())??;
+                    if identity.expires_at().is_some_and(|ends| ends <= config.now()) {
+                        return Err(Ended::ByHub(Ending::unauthorized("the credential has expired")));
+                    }
+                    return Ok(identity);
+                }
+            }
         }
     }
 

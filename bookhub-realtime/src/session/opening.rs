@@ -8,7 +8,6 @@ use tokio::time::timeout;
 use super::{Ended, Introduction, Opening, Session};
 use crate::{
     auth::{Credential, Identity},
-    lane::Ending,
     metrics,
     protocol::{ClientMessage, CloseCode, Control, Hello, millis, timestamp},
     resume::{self, Start},
@@ -30,7 +29,7 @@ impl Session {
             // Read before the credential is: a revocation that comes meanwhile is seen below, and
             // one that comes later finds the connection registered.
             let revocations = self.shared.revocations();
-            let identity = self.identify(opening.parts.as_deref(), &hello).await?;
+            let identity = self.identify_opener(opening.parts.as_deref(), &hello).await?;
             let before =
                 resume::Before::read(&self.shared, &hello, &identity, self.shared.config.now());
             before.wait_for_log(&self.shared).await;
@@ -43,22 +42,17 @@ impl Session {
     }
 
     /// Who opens the connection: by the hello's credential, or else by that of the request.
-    async fn identify(
+    async fn identify_opener(
         &self,
         parts: Option<&request::Parts>,
         hello: &Hello,
     ) -> Result<Identity, Ended> {
-        let authorizer = &self.shared.config.authorizer;
         let credential = match (&hello.auth, parts) {
             (Some(token), _) => Credential::Token(token),
             (None, Some(parts)) => Credential::Request(parts),
             (None, None) => return Ok(Identity::guest()),
         };
-        let identity = authorizer.authenticate(credential).await?;
-        if identity.expires_at().is_some_and(|ends| ends <= self.shared.config.now()) {
-            return Err(Ended::ByHub(Ending::unauthorized("the credential has expired")));
-        }
-        Ok(identity)
+        self.identify(credential).await
     }
 
     fn register(&mut self, before: &resume::Before, identity: Identity) -> Result<(), Ended> {

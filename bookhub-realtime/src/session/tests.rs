@@ -424,7 +424,7 @@ async fn lost_history_is_told_at_once_on_a_quiet_log() {
     let hub = hub();
     let mut peer = Peer::connect(&hub, false).await;
     peer.hear().await;
-    hub.raise_tail(Position::new(10));
+    hub.raise_tail(Position::new(10)).unwrap();
     let told = timeout(Duration::from_secs(1), peer.hear()).await;
     assert_eq!(told.unwrap()["event"], "resync");
 }
@@ -553,7 +553,7 @@ async fn too_many_topics_end_the_connection() {
     assert_eq!(peer.close_code().await, 4429);
 }
 
-/// Accepts every word but "bad"; what "brief" grants ends soon after the beginning of `own_time`.
+/// Accepts every word but "bad", and "slow" never; what "brief" grants ends soon after the beginning of `own_time`.
 struct Words;
 
 const BRIEF: Duration = Duration::from_millis(50);
@@ -571,6 +571,7 @@ impl Authorizer for Words {
     ) -> BoxFuture<'a, Result<Identity, AuthError>> {
         Box::pin(async move {
             match credential {
+                Credential::Token("slow") => std::future::pending().await,
                 Credential::Token("bad") => Err(AuthError::new("wrong word")),
                 Credential::Token("brief") => {
                     Ok(Identity::user("brief").with_expiry(SystemTime::UNIX_EPOCH + BRIEF))
@@ -705,6 +706,66 @@ async fn a_fresh_credential_within_the_grace_keeps_the_connection() {
     assert_eq!(peer.news().await["event"], "subscribed");
     publish(&hub, "still here");
     assert_eq!(peer.news().await["data"], "still here");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_credential_that_has_expired_is_no_fresh_one() {
+    let hub = Hub::new(own_time(config().authorizer(Words)));
+    let mut peer = Peer::connect(&hub, true).await;
+    peer.say(json!({ "type": "hello", "auth": "ali" })).await;
+    sleep(2 * BRIEF).await;
+    peer.say(json!({ "type": "auth", "token": "brief" })).await;
+    assert_eq!(timeout(Duration::from_secs(1), peer.close_code()).await, Ok(4401));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_ends_also_while_its_authorizer_is_asked() {
+    let hub = Hub::new(config().authorizer(Words));
+    let mut revoked = Peer::connect(&hub, true).await;
+    revoked.say(json!({ "type": "hello", "auth": "ali" })).await;
+    revoked.say(json!({ "type": "auth", "token": "slow" })).await;
+    sleep(Duration::from_secs(1)).await;
+    publish(&hub, "meanwhile");
+    while revoked.hear().await["data"] != "meanwhile" {}
+    assert_eq!(hub.revoke(|identity| identity.subject() == Some("ali")), 1);
+    assert_eq!(timeout(Duration::from_secs(1), revoked.close_code()).await, Ok(4401));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_authorizer_is_not_waited_for_for_ever() {
+    let hub = Hub::new(config().authorizer(Words));
+    let mut late = Peer::connect(&hub, true).await;
+    late.say(json!({ "type": "hello", "auth": "slow" })).await;
+    assert_eq!(late.hear().await["data"]["code"], "not_authorized_in_time");
+    assert_eq!(late.close_code().await, 4408);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_take_answers_gets_no_more_of_them_and_all_in_the_end() {
+    const QUESTIONS: usize = 300;
+    let hub = Hub::new(config().message_rate(1_000_000, 1_000_000));
+    let mut peer = Peer::with_buffer(&hub, true, 1 << 16).await;
+    let topics: Vec<_> = (0..100).map(|n| format!("{n}.{}", "long".repeat(25))).collect();
+    peer.say(json!({ "type": "hello", "topics": topics })).await;
+    assert_eq!(peer.hear().await["event"], "connection:success");
+    assert_eq!(peer.hear().await["event"], "subscribed");
+    let (mut asking, mut hearing) = peer.0.split();
+    let asker = tokio::spawn(async move {
+        for _ in 0..QUESTIONS {
+            let question = json!({ "type": "unsubscribe", "topics": [] }).to_string();
+            asking.send(Message::text(question)).await.unwrap();
+        }
+        asking
+    });
+    sleep(Duration::from_secs(1)).await;
+    assert!(hub.unwritten() < 200_000, "{} bytes", hub.unwritten());
+    for _ in 0..QUESTIONS {
+        let answer = timeout(Duration::from_secs(5), hearing.next()).await.unwrap();
+        assert!(
+            answer.unwrap().unwrap().to_text().unwrap().starts_with(r#"{"event":"subscribed""#)
+        );
+    }
+    asker.await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -198,7 +198,7 @@ impl From<Ending> for Refusal {
         let status = match ending.code {
             CloseCode::Unauthorized => StatusCode::UNAUTHORIZED,
             CloseCode::TooMany => StatusCode::TOO_MANY_REQUESTS,
-            CloseCode::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            CloseCode::Draining | CloseCode::HeartbeatLost => StatusCode::SERVICE_UNAVAILABLE,
             CloseCode::Replaced => StatusCode::CONFLICT,
             _ => StatusCode::BAD_REQUEST,
         };
