@@ -5,14 +5,15 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use axum::{extract::Request, http::StatusCode, response::IntoResponse as _};
 use bookhub_realtime::{
-    Hub, HubConfig, ResyncReason, Topic, Transport,
+    AuthError, Authorizer, BoxFuture, Credential, Hub, HubConfig, Identity, ResyncReason, Topic,
+    TopicPattern, Transport,
     client::{Client, Event, Notice},
 };
 use hyper::server::conn::http1;
@@ -145,6 +146,70 @@ async fn the_client_goes_on_where_it_was_cut() {
             seen += 1;
         }
     }
+}
+
+/// Takes any word that was not taken before, for a short time.
+struct Briefly(std::sync::Mutex<Vec<String>>);
+
+impl Authorizer for Briefly {
+    fn authenticate<'a>(
+        &'a self,
+        credential: Credential<'a>,
+    ) -> BoxFuture<'a, Result<Identity, AuthError>> {
+        let word = match credential {
+            Credential::Token(word) => word,
+            Credential::Request(request) => {
+                request.headers["authorization"].to_str().unwrap_or_default()
+            }
+            _ => "",
+        };
+        let word = word.trim_start_matches("Bearer ").to_owned();
+        let mut known = self.0.lock().expect("no holder panics");
+        let taken = known.contains(&word);
+        known.push(word);
+        let expiry = SystemTime::now() + Duration::from_millis(200);
+        Box::pin(std::future::ready(if taken {
+            Err(AuthError::new("this was shown before"))
+        } else {
+            Ok(Identity::user("ali").with_expiry(expiry))
+        }))
+    }
+
+    fn may_follow(&self, identity: &Identity, _: &TopicPattern) -> bool {
+        identity.subject() == Some("ali")
+    }
+}
+
+#[tokio::test]
+async fn the_client_shows_a_new_credential_when_the_last_one_has_ended() {
+    let hub = Hub::new(config().authorizer(Briefly(Default::default())));
+    let address = axum_server(&hub).await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let ask = {
+        let asked = Arc::clone(&asked);
+        move || {
+            let number = asked.fetch_add(1, Ordering::SeqCst);
+            std::future::ready(Ok::<_, std::io::Error>(format!("word {number}")))
+        }
+    };
+    let mut client = Client::builder(format!("ws://{address}/ws")).bearer_with(ask).connect();
+    assert!(!connected(&mut client).await);
+    for number in 0..30 {
+        hub.publish(&topic("news"), "n", &number).unwrap();
+        let Notice::Event(event) = next(&mut client).await else { panic!("it was cut") };
+        assert_eq!(event.parse::<u64>().unwrap(), number);
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    assert!(asked.load(Ordering::SeqCst) > 2, "one for each time that the last one ended");
+
+    // One that is revoked is no reason to give up.
+    assert_eq!(hub.revoke(|_| true), 1);
+    assert!(matches!(next(&mut client).await, Notice::Disconnected { .. }));
+    assert!(!connected(&mut client).await);
+
+    // One that was shown before is refused, and will be again.
+    let mut stubborn = Client::builder(format!("ws://{address}/ws")).bearer("word 0").connect();
+    assert!(matches!(next(&mut stubborn).await, Notice::Closed { code: Some(4401), .. }));
 }
 
 /// How many events the hub has published beyond those that were seen.

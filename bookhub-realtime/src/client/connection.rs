@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::SinkExt as _;
 use http::{HeaderValue, Request, StatusCode, header};
 use rustls_platform_verifier::BuilderVerifierExt as _;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use tokio::{
     sync::mpsc,
@@ -20,6 +20,7 @@ use tokio_tungstenite::{
 use super::{
     ClientBuilder, Notice, Step,
     backoff::Backoff,
+    credential::Bearer,
     message::{ServerControl, ServerMessage},
     wire::{EventStream, Heard, Socket, Wire},
 };
@@ -56,6 +57,7 @@ pub(super) async fn run(settings: ClientBuilder, notices: mpsc::Sender<Step>) {
         position: settings.resume_from.clone(),
         settings,
         notices,
+        credential: None,
         token: None,
         tls: None,
         http: None,
@@ -89,6 +91,8 @@ struct Connection {
     notices: mpsc::Sender<Step>,
     /// Up to where everything has been passed on.
     position: Option<EventId>,
+    /// What is shown to the server now.
+    credential: Option<SecretString>,
     token: Option<String>,
     /// Set up once, and only where it is needed.
     tls: Option<Connector>,
@@ -101,6 +105,12 @@ struct Connection {
 impl Connection {
     /// One connection from its handshake to its end.
     async fn live_once(&mut self) -> Over {
+        if let Some(bearer) = &self.settings.bearer {
+            match bearer.show().await {
+                Ok(token) => self.credential = Some(token),
+                Err(reason) => return Over::lost(reason),
+            }
+        }
         let mut wire = match self.connect().await {
             Ok(wire) => wire,
             Err(over) => return over,
@@ -180,7 +190,7 @@ impl Connection {
         if let Some(position) = &self.position {
             request = request.query(&[("after", position.to_string())]);
         }
-        if let Some(token) = &self.settings.bearer {
+        if let Some(token) = &self.credential {
             request = request.bearer_auth(token.expose_secret());
         }
         let response = timeout(CONNECT_TIMEOUT, request.send())
@@ -206,7 +216,7 @@ impl Connection {
             self.settings.url.as_str().into_client_request().map_err(|error| bad(&error))?;
         let headers = request.headers_mut();
         headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
-        if let Some(token) = &self.settings.bearer {
+        if let Some(token) = &self.credential {
             let value = format!("Bearer {}", token.expose_secret());
             let mut value = HeaderValue::try_from(value).map_err(|error| bad(&error))?;
             value.set_sensitive(true);
@@ -256,12 +266,13 @@ impl Connection {
         let mut retry_after = None;
         let mut complaint = None;
         let mut recovered = None;
+        let mut is_welcome = false;
         loop {
             let text = match timeout(patience, wire.hear()).await {
                 Err(_) => return Over::lost("the server has gone silent"),
                 Ok(Heard::Lost(reason)) => return Over::Lost { reason, retry_after },
                 Ok(Heard::Close { code, reason }) => {
-                    return closed(code, &reason, complaint, retry_after);
+                    return self.closed(code, &reason, complaint, retry_after, is_welcome);
                 }
                 Ok(Heard::Position(position)) => {
                     if let Ok(position) = position.parse()
@@ -279,6 +290,7 @@ impl Connection {
                     ServerControl::Welcome { token, position, recovered: yes, heartbeat } => {
                         self.token = Some(token);
                         self.was_connected = true;
+                        is_welcome = true;
                         patience = Duration::from_millis(heartbeat) * 2 + Duration::from_secs(5);
                         recovered = Some(yes);
                         // Of a resume it says nothing new, and a resync says it itself.
@@ -304,12 +316,14 @@ impl Connection {
                         self.position = Some(position.clone());
                         self.tell(Notice::Resync { reason, position }).await
                     }
-                    ServerControl::Error { message } => {
-                        complaint = Some(message);
+                    ServerControl::Error { code, message } => {
+                        let renewed = code == "credential_expired" && self.renew(wire).await;
+                        complaint = Some(message).filter(|_| !renewed);
                         Ok(())
                     }
                     ServerControl::Close { code, reason } => {
-                        return closed(Some(code), &reason, complaint, retry_after);
+                        let code = Some(code);
+                        return self.closed(code, &reason, complaint, retry_after, is_welcome);
                     }
                     ServerControl::Draining { retry_after_ms } => {
                         retry_after = Some(Duration::from_millis(retry_after_ms));
@@ -321,6 +335,40 @@ impl Connection {
             if told.is_err() {
                 return Over::Unwanted;
             }
+        }
+    }
+
+    /// Shows a fresh credential on the connection, if there is one and the server can hear it.
+    async fn renew(&mut self, wire: &mut Wire) -> bool {
+        let bearer = self.settings.bearer.as_ref().filter(|bearer| bearer.is_renewable());
+        let (Some(bearer), Wire::Socket(socket)) = (bearer, wire) else {
+            return false;
+        };
+        let Ok(token) = bearer.show().await else {
+            return false;
+        };
+        let auth = json!({ "type": "auth", "token": token.expose_secret() });
+        self.credential = Some(token);
+        socket.send(Message::text(auth.to_string())).await.is_ok()
+    }
+
+    /// What the server's close means for the next try.
+    fn closed(
+        &self,
+        code: Option<u16>,
+        said: &str,
+        complaint: Option<String>,
+        retry_after: Option<Duration>,
+        was_welcome: bool,
+    ) -> Over {
+        let said = Some(said.to_owned()).filter(|said| !said.is_empty());
+        let reason = complaint.or(said).unwrap_or_else(|| "closed by the server".to_owned());
+        let renewable = self.settings.bearer.as_ref().is_some_and(Bearer::is_renewable);
+        match code {
+            // The credential has ended that was good when the connection began.
+            Some(4401) if was_welcome && renewable => Over::Lost { reason, retry_after },
+            Some(1008 | 1009 | 4401 | 4409) => Over::Final { code, reason },
+            _ => Over::Lost { reason, retry_after },
         }
     }
 
@@ -348,21 +396,6 @@ impl Connection {
     async fn step(&self, notice: Option<Notice>) -> Result<(), ()> {
         let step = Step { notice, position: self.position.clone() };
         self.notices.send(step).await.map_err(|_| ())
-    }
-}
-
-/// What the server's close means for the next try.
-fn closed(
-    code: Option<u16>,
-    said: &str,
-    complaint: Option<String>,
-    retry_after: Option<Duration>,
-) -> Over {
-    let said = Some(said.to_owned()).filter(|said| !said.is_empty());
-    let reason = complaint.or(said).unwrap_or_else(|| "closed by the server".to_owned());
-    match code {
-        Some(1008 | 1009 | 4401 | 4409) => Over::Final { code, reason },
-        _ => Over::Lost { reason, retry_after },
     }
 }
 

@@ -84,7 +84,7 @@ pub(crate) enum ServerControl {
     #[serde(rename = "resync")]
     Resync { reason: ResyncReason, position: EventId },
     #[serde(rename = "error")]
-    Error { message: String },
+    Error { code: String, message: String },
     #[serde(rename = "close")]
     Close { code: u16, reason: String },
     #[serde(rename = "server:draining")]

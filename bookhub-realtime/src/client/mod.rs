@@ -37,13 +37,13 @@
 //! # Ok(()) }
 //! ```
 //!
-//! It shows one credential for as long as it lives. Once that has expired or was revoked the client
-//! ends with [`Notice::Closed`] and the code 4401 (401 or 403 over an event stream): make another
-//! one with the new credential, and with [`ClientBuilder::resume_from`] the old one's
-//! [`Client::position`]. More in [the guide](crate::guide::clients).
+//! It shows one credential, and once that has expired or was revoked ends with [`Notice::Closed`] and
+//! the code 4401 (401 or 403 over an event stream); or it asks the program for a new one whenever it
+//! needs one, see [`ClientBuilder::bearer_with`]. More in [the guide](crate::guide::clients).
 
 mod backoff;
 mod connection;
+mod credential;
 mod message;
 mod wire;
 
@@ -57,6 +57,7 @@ use futures_util::{Stream, StreamExt};
 use secrecy::SecretString;
 use tokio::{sync::mpsc, task::JoinHandle};
 
+use self::credential::Bearer;
 pub use self::message::Event;
 use crate::{position::EventId, protocol::ResyncReason, topic::TopicPattern};
 
@@ -136,7 +137,7 @@ pub enum Notice {
 pub struct ClientBuilder {
     pub(crate) url: String,
     pub(crate) topics: Option<Vec<TopicPattern>>,
-    pub(crate) bearer: Option<SecretString>,
+    pub(crate) bearer: Option<Bearer>,
     pub(crate) resume_from: Option<EventId>,
     pub(crate) fallback: Fallback,
 }
@@ -164,7 +165,8 @@ impl ClientBuilder {
         self
     }
 
-    /// The credential to show, as a bearer token.
+    /// The credential to show, as a bearer token, for as long as the client lives: once it has
+    /// expired the client is closed with 4401. [`bearer_with`](Self::bearer_with) brings new ones.
     /// It goes into the header `Authorization` (RFC 6750), never into a URL.
     ///
     /// ```
@@ -173,7 +175,34 @@ impl ClientBuilder {
     /// let settings = Client::builder("wss://shop.example/ws").bearer("sesame");
     /// ```
     pub fn bearer(mut self, token: impl Into<SecretString>) -> Self {
-        self.bearer = Some(token.into());
+        self.bearer = Some(Bearer::Fixed(token.into()));
+        self
+    }
+
+    /// Where to ask for a credential to show, as a bearer token: before each connection, and when
+    /// the server says that the last one has expired; the connection then goes on with the new one.
+    /// While there is none, because of an error or for 30 s, the client tries again and again; it
+    /// gives up when a server refuses one that is new.
+    ///
+    /// ```
+    /// use std::io;
+    /// use bookhub_realtime::client::Client;
+    ///
+    /// async fn log_in() -> Result<String, io::Error> {
+    ///     // Asks the service that issues tokens.
+    ///     Ok("sesame".to_owned())
+    /// }
+    ///
+    /// let settings = Client::builder("wss://shop.example/ws").bearer_with(log_in);
+    /// ```
+    pub fn bearer_with<F, T, S, E>(mut self, ask: F) -> Self
+    where
+        F: Fn() -> T + Send + Sync + 'static,
+        T: Future<Output = Result<S, E>> + Send + 'static,
+        S: Into<SecretString>,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.bearer = Some(Bearer::asked(ask));
         self
     }
 

@@ -765,7 +765,7 @@ async fn who_does_not_take_answers_gets_no_more_of_them_and_all_in_the_end() {
             answer.unwrap().unwrap().to_text().unwrap().starts_with(r#"{"event":"subscribed""#)
         );
     }
-    asker.await.unwrap();
+    drop(asker.await.unwrap());
 }
 
 #[tokio::test(start_paused = true)]
