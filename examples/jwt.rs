@@ -143,12 +143,8 @@ impl Authorizer for Tokens {
         &'a self,
         credential: Credential<'a>,
     ) -> BoxFuture<'a, Result<Identity, AuthError>> {
-        let token = match credential {
-            Credential::Request(request) => bearer(&request.headers),
-            Credential::Token(token) => Some(token),
-            _ => None,
-        };
-        let identity = token
+        let identity = credential
+            .bearer()
             .and_then(|token| self.check(token))
             .map(|claims| {
                 Identity::user(claims.sub)

@@ -55,13 +55,8 @@ impl Authorizer for Owners {
         &'a self,
         credential: Credential<'a>,
     ) -> BoxFuture<'a, Result<Identity, AuthError>> {
-        let key = match credential {
-            Credential::Request(request) => bearer(&request.headers),
-            // From a page, which says it in its hello.
-            Credential::Token(key) => Some(key),
-            _ => None,
-        };
-        let identity = match key.map(owner) {
+        // In a header, or from a page, which says it in its hello.
+        let identity = match credential.bearer().map(owner) {
             Some(Some("admin")) => Ok(Identity::user("admin").with_role("admin")),
             Some(Some(user)) => Ok(Identity::user(user)),
             Some(None) => Err(AuthError::new("This key is nobody's")),

@@ -1,10 +1,10 @@
 //! Who a connection belongs to and what it may follow: the [`Authorizer`] that the embedding
 //! program gives, and the [`Identity`] it answers with. Knows no transport.
 
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
 use futures_util::future::BoxFuture;
-use http::request;
+use http::{header, request};
 
 use crate::topic::TopicPattern;
 
@@ -14,21 +14,20 @@ use crate::topic::TopicPattern;
 /// use bookhub_realtime::Credential;
 /// use http::Request;
 ///
-/// /// The bearer token (RFC 6750), wherever it stands.
-/// fn bearer(credential: Credential<'_>) -> Option<&str> {
+/// /// The key in a cookie of its own, or the token.
+/// fn key(credential: Credential<'_>) -> Option<&str> {
 ///     match credential {
 ///         Credential::Request(request) => {
-///             request.headers.get("authorization")?.to_str().ok()?.strip_prefix("Bearer ")
+///             request.headers.get("cookie")?.to_str().ok()?.strip_prefix("key=")
 ///         }
 ///         Credential::Token(token) => Some(token),
 ///         _ => None,
 ///     }
 /// }
 ///
-/// let request = Request::get("/ws").header("authorization", "Bearer sesame").body(())?;
-/// let (parts, ()) = request.into_parts();
-/// assert_eq!(bearer(Credential::Request(&parts)), Some("sesame"));
-/// assert_eq!(bearer(Credential::Token("sesame")), Some("sesame"));
+/// let (request, ()) = Request::get("/ws").header("cookie", "key=sesame").body(())?.into_parts();
+/// assert_eq!(key(Credential::Request(&request)), Some("sesame"));
+/// assert_eq!(key(Credential::Token("sesame")), Some("sesame"));
 /// # Ok::<(), http::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +40,33 @@ pub enum Credential<'a> {
     /// A token that came in band: in `hello` or with an `auth` message. A client that gives one in
     /// its `hello` is known by that, whatever its request says.
     Token(&'a str),
+}
+
+impl<'a> Credential<'a> {
+    /// The token, or what stands behind `Bearer` in the request's header `Authorization` (RFC 6750,
+    /// section 2.1).
+    ///
+    /// ```
+    /// use bookhub_realtime::Credential;
+    /// use http::Request;
+    ///
+    /// let request = Request::get("/ws").header("authorization", "Bearer sesame").body(())?;
+    /// let (request, ()) = request.into_parts();
+    /// assert_eq!(Credential::Request(&request).bearer(), Some("sesame"));
+    /// assert_eq!(Credential::Token("sesame").bearer(), Some("sesame"));
+    /// # Ok::<(), http::Error>(())
+    /// ```
+    #[must_use]
+    pub fn bearer(self) -> Option<&'a str> {
+        match self {
+            Self::Token(token) => Some(token),
+            Self::Request(request) => {
+                let header = request.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+                let (scheme, token) = header.split_once(' ')?;
+                scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+            }
+        }
+    }
 }
 
 /// Who a connection belongs to.
@@ -220,9 +246,10 @@ pub trait Authorizer: Send + Sync + 'static {
     /// Who shows this credential. A request without any is a guest, not an error, if the program
     /// has guests.
     ///
-    /// The hub waits for the answer for as long as it takes, and the connection does nothing else
-    /// meanwhile: set a time limit for what asks elsewhere. The future may be dropped before it is
-    /// done, such as when the client of a stream goes away while that is being opened.
+    /// The hub waits for the answer as long as for a `hello`
+    /// ([`hello_timeout`](crate::HubConfig::hello_timeout), 5 s by default), then the connection is
+    /// closed with 4408. Events come to it meanwhile, and it can be revoked. The future may be
+    /// dropped before it is done.
     ///
     /// # Errors
     /// An [`AuthError`] closes the connection with 4401, also one that an earlier credential has
@@ -259,6 +286,20 @@ pub trait Authorizer: Send + Sync + 'static {
     /// # Ok::<(), bookhub_realtime::ParseTopicError>(())
     /// ```
     fn may_follow(&self, identity: &Identity, topic: &TopicPattern) -> bool;
+}
+
+/// One that the program keeps too, for what it has to tell it, such as who has logged out.
+impl<A: Authorizer + ?Sized> Authorizer for Arc<A> {
+    fn authenticate<'a>(
+        &'a self,
+        credential: Credential<'a>,
+    ) -> BoxFuture<'a, Result<Identity, AuthError>> {
+        (**self).authenticate(credential)
+    }
+
+    fn may_follow(&self, identity: &Identity, topic: &TopicPattern) -> bool {
+        (**self).may_follow(identity, topic)
+    }
 }
 
 /// The default [`Authorizer`]: everyone is a guest and may follow everything.

@@ -156,14 +156,7 @@ impl Authorizer for Briefly {
         &'a self,
         credential: Credential<'a>,
     ) -> BoxFuture<'a, Result<Identity, AuthError>> {
-        let word = match credential {
-            Credential::Token(word) => word,
-            Credential::Request(request) => {
-                request.headers["authorization"].to_str().unwrap_or_default()
-            }
-            _ => "",
-        };
-        let word = word.trim_start_matches("Bearer ").to_owned();
+        let word = credential.bearer().unwrap_or_default().to_owned();
         let mut known = self.0.lock().expect("no holder panics");
         let taken = known.contains(&word);
         known.push(word);

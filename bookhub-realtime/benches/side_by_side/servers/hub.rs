@@ -37,12 +37,8 @@ impl Authorizer for Members {
         &'a self,
         credential: Credential<'a>,
     ) -> BoxFuture<'a, Result<Identity, AuthError>> {
-        let named = match credential {
-            Credential::Request(request) => request.headers.get("authorization"),
-            _ => None,
-        };
-        let name = named.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-        let identity = name.map(Identity::user).ok_or_else(|| AuthError::new("no credential"));
+        let identity =
+            credential.bearer().map(Identity::user).ok_or_else(|| AuthError::new("no credential"));
         Box::pin(std::future::ready(identity))
     }
 
