@@ -18,7 +18,7 @@ use tokio::{
 
 use crate::{
     hub::Shared,
-    index::Index,
+    index::{Index, give_back},
     lane::{Admission, Lane},
     log::Batch,
     topic::TopicPattern,
@@ -27,7 +27,7 @@ use crate::{
 /// How many bytes of the log a writer copies at a time.
 const BATCH: usize = 256 * 1024;
 
-/// After how many sockets a writer lets other tasks run.
+/// After how many sockets, rounds and changes a writer lets other tasks run.
 const TURN: usize = 64;
 
 /// All writers of a hub.
@@ -129,7 +129,7 @@ impl Writer {
                 }
                 // After the batch is made: who has been sent everything by now lacks nothing that
                 // comes before it.
-                audience.take_up(self.take_changes(), batch.from);
+                audience.take_up(self.take_changes(), batch.from).await;
                 if batch.is_empty() {
                     break;
                 }
@@ -152,11 +152,30 @@ struct Audience {
     reminding: usize,
     remainder: u64,
     places: Vec<usize>,
+    turn: Turn,
+}
+
+/// How much a writer has done since it let other tasks run.
+#[derive(Default)]
+struct Turn(usize);
+
+impl Turn {
+    /// Counts one thing more; says whether others have run meanwhile.
+    async fn count(&mut self) -> bool {
+        self.0 += 1;
+        let over = self.0 >= TURN;
+        if over {
+            self.0 = 0;
+            task::yield_now().await;
+        }
+        over
+    }
 }
 
 impl Audience {
     /// Makes the changes; `from` is the next entry to be offered.
-    fn take_up(&mut self, changes: Vec<Change>, from: u64) {
+    async fn take_up(&mut self, changes: Vec<Change>, from: u64) {
+        self.turn.count().await;
         for change in changes {
             match change {
                 Change::Join(lane) => {
@@ -170,11 +189,10 @@ impl Audience {
                 Change::Leave(number, patterns) => {
                     patterns.iter().for_each(|pattern| self.followers.unfollow(pattern, number));
                     self.all.swap_remove(&number);
-                    if self.all.capacity() > 4 * (self.all.len() + 16) {
-                        self.all.shrink_to(2 * self.all.len());
-                    }
+                    give_back(&mut self.all);
                 }
             }
+            self.turn.count().await;
         }
     }
 
@@ -182,12 +200,12 @@ impl Audience {
     /// were written or begun. What is published meanwhile goes to those that come later at once, and
     /// to the others the next time: nobody waits for more than one round.
     async fn offer(&mut self, batch: &mut Batch, shared: &Shared) -> u64 {
-        let Self { followers, places, .. } = self;
+        let Self { followers, places, turn, .. } = self;
         places.clear();
-        batch.topics().iter().for_each(|topic| followers.find(topic, places));
+        batch.topics().for_each(|topic| followers.find(topic, places));
         places.sort_unstable();
         places.dedup();
-        let (mut delivered, mut turn) = (0, 0);
+        let mut delivered = 0;
         for place in places {
             let Some(lanes) = followers.at(*place) else {
                 continue;
@@ -201,9 +219,7 @@ impl Audience {
                 } else {
                     lanes.swap_remove_index(index);
                 }
-                turn += 1;
-                if turn % TURN == 0 {
-                    task::yield_now().await;
+                if turn.count().await {
                     shared.log().extend(batch, BATCH);
                 }
             }
@@ -219,7 +235,7 @@ impl Audience {
         let due = self.remainder + passed * self.all.len() as u64;
         self.remainder = due % eighth.max(1);
         let count = usize::try_from(due / eighth.max(1)).unwrap_or(usize::MAX);
-        for turn in 1..=count.min(self.all.len()) {
+        for _ in 0..count.min(self.all.len()) {
             if self.reminding >= self.all.len() {
                 self.reminding = 0;
             }
@@ -230,9 +246,7 @@ impl Audience {
             } else {
                 self.all.swap_remove_index(self.reminding);
             }
-            if turn % TURN == 0 {
-                task::yield_now().await;
-            }
+            self.turn.count().await;
         }
     }
 

@@ -1,6 +1,6 @@
 //! Who follows what: finds those who may want a topic without a look at anybody else.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, hash::Hash, sync::Arc};
 
 use indexmap::IndexMap;
 
@@ -51,12 +51,11 @@ impl<T> Index<T> {
         };
         followers.swap_remove(&number);
         if !followers.is_empty() {
-            if followers.capacity() > 4 * (followers.len() + 16) {
-                followers.shrink_to(2 * followers.len());
-            }
+            give_back(followers);
             return;
         }
         self.by_pattern.swap_remove(pattern.as_str());
+        give_back(&mut self.by_pattern);
         if pattern.is_wild() {
             let shape = Shape::of(pattern);
             if let Some(count) = self.shapes.get_mut(&shape) {
@@ -77,8 +76,10 @@ impl<T> Index<T> {
         let parts = topic.as_str().split('.').count();
         let first = Shape { parts, wild: 0 };
         let last = Shape { parts, wild: u64::MAX };
+        let mut text = String::new();
         for (shape, _) in self.shapes.range(first..=last) {
-            places.extend(self.by_pattern.get_index_of(shape.around(topic).as_str()));
+            shape.put_around(topic, &mut text);
+            places.extend(self.by_pattern.get_index_of(text.as_str()));
         }
     }
 
@@ -92,6 +93,13 @@ impl<T> Index<T> {
     }
 }
 
+/// Gives back the room of those who are gone, once it is most of it.
+pub(crate) fn give_back<K: Eq + Hash, V>(map: &mut IndexMap<K, V>) {
+    if map.capacity() > 4 * (map.len() + 16) {
+        map.shrink_to(2 * map.len());
+    }
+}
+
 impl Shape {
     fn of(pattern: &TopicPattern) -> Self {
         let parts = pattern.as_str().split('.');
@@ -101,16 +109,15 @@ impl Shape {
         Self { parts, wild }
     }
 
-    /// The pattern of this shape that stands for the topic.
-    fn around(self, topic: &Topic) -> String {
-        let mut text = String::with_capacity(topic.as_str().len());
+    /// Writes the pattern of this shape that stands for the topic.
+    fn put_around(self, topic: &Topic, text: &mut String) {
+        text.clear();
         for (index, part) in topic.as_str().split('.').enumerate() {
             if index > 0 {
                 text.push('.');
             }
             text.push_str(if self.wild >> index & 1 == 1 { "*" } else { part });
         }
-        text
     }
 }
 
@@ -174,6 +181,15 @@ mod tests {
             }
             prop_assert!(index.by_pattern.is_empty() && index.shapes.is_empty());
         }
+    }
+
+    #[test]
+    fn room_is_given_back() {
+        let mut index = Index::default();
+        let pattern = |number| format!("a.{number}").parse::<TopicPattern>().unwrap();
+        (0..10_000).for_each(|number| index.follow(&pattern(number), number, ()));
+        (0..10_000).for_each(|number| index.unfollow(&pattern(number), number));
+        assert!(index.by_pattern.capacity() < 100);
     }
 
     #[test]

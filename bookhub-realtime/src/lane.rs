@@ -125,6 +125,7 @@ pub(crate) struct Offered {
 }
 
 pub(crate) struct State {
+    number: u64,
     io: Option<Box<dyn Io>>,
     transport: Transport,
     since: Instant,
@@ -132,6 +133,8 @@ pub(crate) struct State {
     pub(crate) filter: Filter,
     writer: Arc<Writer>,
     hands: Hands,
+    /// Whether its writer has ever been asked to take it over.
+    is_known: bool,
     /// The sequence number of the entry to read next.
     cursor: u64,
     /// Up to where the client knows that it has seen everything.
@@ -163,6 +166,7 @@ impl Lane {
         Arc::new(Self {
             number,
             state: Mutex::new(State {
+                number,
                 io: Some(io),
                 transport,
                 since: Instant::now(),
@@ -170,6 +174,7 @@ impl Lane {
                 filter: Filter::default(),
                 writer,
                 hands: Hands::Session,
+                is_known: false,
                 cursor: 0,
                 told: 0,
                 live: false,
@@ -270,14 +275,9 @@ impl Lane {
         let mut state = self.lock();
         state.hang_up();
         let topics = state.filter.clear();
-        state.writer.ask(Change::Leave(self.number, topics));
-    }
-
-    /// Follows these topics no longer.
-    pub(crate) fn unfollow(&self, state: &mut State, topics: Vec<TopicPattern>) {
-        state.take_back();
-        topics.iter().for_each(|topic| state.filter.remove(topic));
-        state.writer.ask(Change::Leave(self.number, topics));
+        if state.is_known {
+            state.writer.ask(Change::Leave(self.number, topics));
+        }
     }
 
     /// What the session has to act on next. Meanwhile writes what is to be written.
@@ -317,6 +317,7 @@ impl Lane {
             }
             Poll::Ready(Ok(())) if state.live && state.hands == Hands::Session => {
                 state.hands = Hands::Between;
+                state.is_known = true;
                 state.writer.ask(Change::Join(Arc::clone(self)));
             }
             _ => {}
@@ -344,6 +345,15 @@ impl State {
     pub(crate) fn follow(&mut self, topic: TopicPattern, from: u64) {
         self.take_back();
         self.filter.add(topic, from);
+    }
+
+    /// Follows these topics no longer.
+    pub(crate) fn unfollow(&mut self, mut topics: Vec<TopicPattern>) {
+        topics.retain(|topic| self.filter.remove(topic));
+        if !topics.is_empty() {
+            self.take_back();
+            self.writer.ask(Change::Leave(self.number, topics));
+        }
     }
 
     /// The sequence number of the first entry that may be wanted and has not been sent.
@@ -464,6 +474,7 @@ impl State {
         self.closing = true;
         self.io = None;
         self.out = Vec::new();
+        self.written = 0;
         self.wake();
     }
 
@@ -582,10 +593,14 @@ impl State {
                 None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
             };
         }
-        let out = std::mem::take(&mut self.out);
+        let mut out = std::mem::take(&mut self.out);
         let mut taken = self.written;
         let result = self.poll_write_all(&out, &mut taken, cx);
         if taken < out.len() {
+            if taken > out.len() / 2 {
+                // A client that is always a little behind would let it grow for ever.
+                out.drain(..std::mem::take(&mut taken));
+            }
             self.out = out;
             self.written = taken;
             return result;
@@ -637,6 +652,11 @@ impl State {
     /// What the socket has not taken yet.
     pub(crate) fn unwritten(&self) -> &[u8] {
         &self.out[self.written..]
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn held(&self) -> usize {
+        self.out.capacity()
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Signal> {

@@ -70,9 +70,7 @@ impl CloseCode {
     pub const fn may_reconnect(self) -> bool {
         !matches!(self, Self::Policy | Self::TooBig | Self::Replaced | Self::Unauthorized)
     }
-}
 
-impl CloseCode {
     /// Its name in metrics and in the answers of transports without close frames.
     ///
     /// ```

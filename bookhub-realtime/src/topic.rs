@@ -3,11 +3,12 @@
 
 use std::{
     fmt,
-    hash::{DefaultHasher, Hash as _, Hasher as _},
+    hash::{DefaultHasher, Hash, Hasher},
     str::FromStr,
     sync::Arc,
 };
 
+use indexmap::Equivalent;
 use serde::{Deserialize, Serialize, de, ser};
 
 /// The longest name of a topic or pattern, in bytes.
@@ -49,8 +50,8 @@ pub struct TopicPattern {
 }
 
 /// A text with a number that tells most others from it without a look at the text: each event is
-/// held against the topics of every connection.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// held against the topics of those who may want it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Name {
     text: Arc<str>,
     fingerprint: u64,
@@ -59,6 +60,27 @@ struct Name {
 impl Name {
     fn is(&self, other: &Self) -> bool {
         self.fingerprint == other.fingerprint && self.text == other.text
+    }
+}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.fingerprint);
+    }
+}
+
+/// The name of a pattern without a `*`, by which its topic is found.
+pub(crate) struct Exact<'a>(&'a Name);
+
+impl Hash for Exact<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl Equivalent<Topic> for Exact<'_> {
+    fn equivalent(&self, topic: &Topic) -> bool {
+        self.0.is(&topic.0)
     }
 }
 
@@ -98,11 +120,6 @@ impl Topic {
     pub fn as_str(&self) -> &str {
         &self.0.text
     }
-
-    /// The same topic, as fast as can be told.
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        self.0.is(&other.0)
-    }
 }
 
 impl TopicPattern {
@@ -118,6 +135,11 @@ impl TopicPattern {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.name.text
+    }
+
+    /// The one topic it stands for, if it has no `*`.
+    pub(crate) fn exact(&self) -> Option<Exact<'_>> {
+        (!self.wild).then_some(Exact(&self.name))
     }
 
     pub(crate) const fn text(&self) -> &Arc<str> {
@@ -236,12 +258,20 @@ impl Filter {
         self.wanted.shrink_to_fit();
     }
 
-    pub(crate) fn remove(&mut self, pattern: &TopicPattern) {
+    /// Wants the pattern no longer; says whether it did.
+    pub(crate) fn remove(&mut self, pattern: &TopicPattern) -> bool {
+        let before = self.wanted.len();
         self.wanted.retain(|(known, _)| known != pattern);
+        self.wanted.len() < before
     }
 
     pub(crate) fn has(&self, pattern: &TopicPattern) -> bool {
         self.wanted.iter().any(|(known, _)| known == pattern)
+    }
+
+    /// The patterns, each with the sequence number from which on it is wanted.
+    pub(crate) fn wanted(&self) -> impl Iterator<Item = (&TopicPattern, u64)> {
+        self.wanted.iter().map(|(pattern, from)| (pattern, *from))
     }
 
     pub(crate) fn patterns(&self) -> impl Iterator<Item = &TopicPattern> {

@@ -19,6 +19,7 @@ mod options;
 mod process;
 mod rig;
 mod run;
+mod scaling;
 mod servers;
 mod table;
 #[path = "../support/wire.rs"]

@@ -7,6 +7,7 @@ use crate::{
     load::Report,
     options::{Case, Options, Plan},
     rig::Rig,
+    scaling,
     servers::Kind,
 };
 
@@ -137,8 +138,22 @@ pub(crate) fn cores(options: &Options) -> anyhow::Result<String> {
         let saturate = |rig: &mut Rig| burst(rig, options.scaled(4_000));
         paces.push(measure(&mut rig, saturate)?.pace);
     }
+    let mut alone: [Vec<f64>; 2] = Default::default();
+    for _ in 0..options.runs() {
+        for (writers, paces) in (1..).zip(&mut alone) {
+            paces.push(scaling::pace(writers)?);
+        }
+    }
+    let [one, two] = alone.map(crate::table::median);
+    let scaling = format!(
+        "Where clients need no time, each being a `write` to `/dev/null`, one writer makes {:.2} \
+         million deliveries a second and two, on two cores, {:.2} million ({:.2} times as many).\n",
+        one / 1e6,
+        two / 1e6,
+        two / one,
+    );
     Ok(format!(
-        "bookhub-realtime delivers {:.2} million events a second from one core, the clients on \
+        "{scaling}\nbookhub-realtime delivers {:.2} million events a second from one core, the clients on \
          another, and {:.2} million ({:.2} times as many) from two cores that it shares with the \
          clients, which need most of one themselves.\n",
         paces[0] / 1e6,

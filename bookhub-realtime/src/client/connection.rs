@@ -3,12 +3,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::SinkExt as _;
+use futures_util::{SinkExt as _, future::OptionFuture};
 use http::{HeaderValue, Request, StatusCode, header};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use tokio::{
+    select,
     sync::mpsc,
     time::{Instant, sleep, timeout},
 };
@@ -267,8 +268,21 @@ impl Connection {
         let mut complaint = None;
         let mut recovered = None;
         let mut is_welcome = false;
+        let mut renewing = None;
         loop {
-            let text = match timeout(patience, wire.hear()).await {
+            let heard = select! {
+                biased;
+                renewed = OptionFuture::from(renewing.as_mut()), if renewing.is_some() => {
+                    renewing = None;
+                    if let Some(Ok(token)) = renewed {
+                        self.show(token, wire).await;
+                        complaint = None;
+                    }
+                    continue;
+                }
+                heard = timeout(patience, wire.hear()) => heard,
+            };
+            let text = match heard {
                 Err(_) => return Over::lost("the server has gone silent"),
                 Ok(Heard::Lost(reason)) => return Over::Lost { reason, retry_after },
                 Ok(Heard::Close { code, reason }) => {
@@ -317,8 +331,10 @@ impl Connection {
                         self.tell(Notice::Resync { reason, position }).await
                     }
                     ServerControl::Error { code, message } => {
-                        let renewed = code == "credential_expired" && self.renew(wire).await;
-                        complaint = Some(message).filter(|_| !renewed);
+                        if code == "credential_expired" && matches!(wire, Wire::Socket(_)) {
+                            renewing = self.renewable().map(Bearer::show);
+                        }
+                        complaint = Some(message);
                         Ok(())
                     }
                     ServerControl::Close { code, reason } => {
@@ -338,18 +354,19 @@ impl Connection {
         }
     }
 
-    /// Shows a fresh credential on the connection, if there is one and the server can hear it.
-    async fn renew(&mut self, wire: &mut Wire) -> bool {
-        let bearer = self.settings.bearer.as_ref().filter(|bearer| bearer.is_renewable());
-        let (Some(bearer), Wire::Socket(socket)) = (bearer, wire) else {
-            return false;
-        };
-        let Ok(token) = bearer.show().await else {
-            return false;
-        };
-        let auth = json!({ "type": "auth", "token": token.expose_secret() });
+    /// Where a fresh credential comes from.
+    fn renewable(&self) -> Option<&Bearer> {
+        self.settings.bearer.as_ref().filter(|bearer| bearer.is_renewable())
+    }
+
+    /// Shows a fresh credential on the connection, to a server that can hear it.
+    async fn show(&mut self, token: SecretString, wire: &mut Wire) {
+        if let Wire::Socket(socket) = wire {
+            let auth = json!({ "type": "auth", "token": token.expose_secret() });
+            // If it does not come through, the next that is heard is that the connection is lost.
+            let _ = socket.send(Message::text(auth.to_string())).await;
+        }
         self.credential = Some(token);
-        socket.send(Message::text(auth.to_string())).await.is_ok()
     }
 
     /// What the server's close means for the next try.
@@ -363,10 +380,11 @@ impl Connection {
     ) -> Over {
         let said = Some(said.to_owned()).filter(|said| !said.is_empty());
         let reason = complaint.or(said).unwrap_or_else(|| "closed by the server".to_owned());
-        let renewable = self.settings.bearer.as_ref().is_some_and(Bearer::is_renewable);
         match code {
             // The credential has ended that was good when the connection began.
-            Some(4401) if was_welcome && renewable => Over::Lost { reason, retry_after },
+            Some(4401) if was_welcome && self.renewable().is_some() => {
+                Over::Lost { reason, retry_after }
+            }
             Some(1008 | 1009 | 4401 | 4409) => Over::Final { code, reason },
             _ => Over::Lost { reason, retry_after },
         }

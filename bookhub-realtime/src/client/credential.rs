@@ -1,7 +1,7 @@
 //! What a client shows to say whose it is: the same for ever, or one that it asks the program for
 //! when it needs one.
 
-use std::{error::Error, fmt, sync::Arc, time::Duration};
+use std::{error::Error, fmt, future::ready, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use secrecy::SecretString;
@@ -34,13 +34,18 @@ impl Bearer {
     }
 
     /// The credential to show now, or a sentence that says why there is none.
-    pub(super) async fn show(&self) -> Result<SecretString, String> {
+    pub(super) fn show(&self) -> BoxFuture<'static, Result<SecretString, String>> {
         match self {
-            Self::Fixed(token) => Ok(token.clone()),
-            Self::Asked(ask) => match timeout(PATIENCE, ask()).await {
-                Ok(answer) => answer.map_err(|error| format!("there is no credential: {error}")),
-                Err(_) => Err("the program is asked for a credential and does not answer".into()),
-            },
+            Self::Fixed(token) => Box::pin(ready(Ok(token.clone()))),
+            Self::Asked(ask) => {
+                let asked = timeout(PATIENCE, ask());
+                Box::pin(async move {
+                    let answer = asked.await.map_err(|_| {
+                        "the program is asked for a credential and does not answer".to_owned()
+                    })?;
+                    answer.map_err(|error| format!("there is no credential: {error}"))
+                })
+            }
         }
     }
 

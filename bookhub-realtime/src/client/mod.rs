@@ -181,8 +181,9 @@ impl ClientBuilder {
 
     /// Where to ask for a credential to show, as a bearer token: before each connection, and when
     /// the server says that the last one has expired; the connection then goes on with the new one.
-    /// While there is none, because of an error or for 30 s, the client tries again and again; it
-    /// gives up when a server refuses one that is new.
+    /// While there is none, because of an error or for 30 s, the client tries again and again. It
+    /// gives up with the first one if that is refused, and where a connection is closed with 4401
+    /// before it was welcomed.
     ///
     /// ```
     /// use std::io;

@@ -648,10 +648,10 @@ impl Hub {
         matches!(self.handle.shared.log().after(position), crate::log::Lookup::At(_))
     }
 
-    /// How many bytes all connections hold that their sockets have not taken.
+    /// How many bytes all connections hold for their sockets.
     pub(crate) fn unwritten(&self) -> usize {
         let registry = self.handle.shared.registry();
-        registry.lanes.values().map(|lane| lane.lock().unwritten().len()).sum()
+        registry.lanes.values().map(|lane| lane.lock().held()).sum()
     }
 }
 

@@ -4,6 +4,8 @@
 //! ends: a socket that stops in the middle keeps the rest of that one frame, and its cursor goes back
 //! to the entry after it.
 
+use indexmap::IndexMap;
+
 use super::Log;
 use crate::{
     service::Transport,
@@ -13,12 +15,14 @@ use crate::{
 /// A buffer larger than this is given back before it is filled again.
 const KEPT_BUFFER: usize = 512 * 1024;
 
-/// Frames of one reader, in the transport of its transport.
+/// Frames of one reader, framed for its transport.
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
     from: u64,
     bytes: Vec<u8>,
     marks: Vec<Mark>,
+    /// Where a batch notes which of its entries are wanted.
+    wanted: Vec<usize>,
 }
 
 /// The end of a frame.
@@ -89,10 +93,10 @@ pub(crate) struct Batch {
     pub(crate) to: u64,
     /// All of its frames, as WebSocket writes them.
     chunk: Chunk,
-    /// The distinct topics in it.
-    topics: Vec<Topic>,
-    /// Of each entry, the index of its topic.
-    topic_of: Vec<usize>,
+    /// The distinct topics in it, each with the index of its last entry.
+    topics: IndexMap<Topic, usize>,
+    /// Of each entry, the index of the one before it of the same topic.
+    before: Vec<Option<usize>>,
 }
 
 impl Batch {
@@ -102,8 +106,8 @@ impl Batch {
             from: log.next_seq(),
             to: log.next_seq(),
             chunk: Chunk::default(),
-            topics: Vec::new(),
-            topic_of: Vec::new(),
+            topics: IndexMap::new(),
+            before: Vec::new(),
         }
     }
 
@@ -113,18 +117,19 @@ impl Batch {
         self.to = from;
         self.chunk.begin(self.from);
         self.topics.clear();
-        self.topic_of.clear();
+        self.before.clear();
     }
 
     /// Takes in the next entry.
     pub(super) fn push(&mut self, topic: &Topic, frame: &[u8]) {
         self.to += 1;
         self.chunk.push(Transport::WebSocket, frame, self.to);
-        let known = self.topics.iter().position(|known| known.is(topic));
-        self.topic_of.push(known.unwrap_or_else(|| {
-            self.topics.push(topic.clone());
-            self.topics.len() - 1
-        }));
+        let index = self.before.len();
+        let before = match self.topics.get_mut(topic) {
+            Some(last) => Some(std::mem::replace(last, index)),
+            None => self.topics.insert(topic.clone(), index),
+        };
+        self.before.push(before);
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
@@ -140,13 +145,13 @@ impl Batch {
         &self.chunk
     }
 
-    pub(crate) fn topics(&self) -> &[Topic] {
-        &self.topics
+    pub(crate) fn topics(&self) -> impl Iterator<Item = &Topic> {
+        self.topics.keys()
     }
 
     /// Whether `filter` wants all of it.
     pub(crate) fn is_wanted_whole(&self, filter: &Filter) -> bool {
-        self.topics.iter().all(|topic| filter.wants(topic, self.from))
+        self.topics().all(|topic| filter.wants(topic, self.from))
     }
 
     /// Fills `chunk` with the frames from `cursor` on that `filter` wants.
@@ -158,16 +163,32 @@ impl Batch {
         chunk: &mut Chunk,
     ) {
         chunk.begin(cursor);
-        if !self.topics.iter().any(|topic| filter.wants(topic, self.to)) {
-            return;
-        }
-        let mut start = 0;
-        for ((mark, topic), seq) in self.chunk.marks.iter().zip(&self.topic_of).zip(self.from..) {
-            if seq >= cursor && filter.wants(&self.topics[*topic], seq) {
-                chunk.push(transport, &self.chunk.bytes[start..mark.end], mark.next);
+        let mut wanted = std::mem::take(&mut chunk.wanted);
+        for (pattern, from) in filter.wanted() {
+            let from = from.max(cursor).max(self.from);
+            let mut take = |last: usize| {
+                let mut entry = Some(last);
+                while let Some(index) = entry.filter(|index| self.from + *index as u64 >= from) {
+                    wanted.push(index);
+                    entry = self.before[index];
+                }
+            };
+            match pattern.exact() {
+                Some(exact) => self.topics.get(&exact).into_iter().for_each(|last| take(*last)),
+                None => {
+                    let fits = self.topics.iter().filter(|(topic, _)| pattern.matches(topic));
+                    fits.for_each(|(_, last)| take(*last));
+                }
             }
-            start = mark.end;
         }
+        wanted.sort_unstable();
+        wanted.dedup();
+        for index in wanted.drain(..) {
+            let start = index.checked_sub(1).map_or(0, |before| self.chunk.marks[before].end);
+            let mark = self.chunk.marks[index];
+            chunk.push(transport, &self.chunk.bytes[start..mark.end], mark.next);
+        }
+        chunk.wanted = wanted;
     }
 }
 

@@ -205,6 +205,7 @@ impl Log {
         self.bytes += cost_of(&key);
         self.keys.insert(Arc::clone(&key), self.head);
         self.keyed.push_back((self.next_seq() - 1, key));
+        self.trim();
     }
 
     /// Why a reader fell off that would have gone on with `seq`.
@@ -229,7 +230,6 @@ impl Log {
             self.first_seq += 1;
         }
         self.declared_lost = self.first_seq;
-        self.forget_keys();
     }
 
     fn trim(&mut self) {
@@ -237,14 +237,6 @@ impl Log {
             || (self.bytes > self.limits.bytes && self.entries.len() > 1)
         {
             self.drop_first();
-        }
-        self.forget_keys();
-    }
-
-    fn forget_keys(&mut self) {
-        while let Some((_, key)) = self.keyed.pop_front_if(|(seq, _)| *seq < self.first_seq) {
-            self.keys.remove(&key);
-            self.bytes -= cost_of(&key);
         }
     }
 
@@ -255,6 +247,10 @@ impl Log {
         self.tail = gone.position;
         self.first_seq += 1;
         self.bytes -= gone.cost();
+        while let Some((_, key)) = self.keyed.pop_front_if(|(seq, _)| *seq < self.first_seq) {
+            self.keys.remove(&key);
+            self.bytes -= cost_of(&key);
+        }
         let kept = self.entries.front().map_or(gone.segment, |entry| entry.segment);
         while self.first_segment < kept {
             self.segments.pop_front();

@@ -120,20 +120,18 @@ pub(crate) enum Ended {
 }
 
 impl Ended {
-    fn too_many(code: &'static str, reason: &'static str, message: String) -> Self {
-        metrics::refused(code);
-        let last_words = Some(LastWords::Error { code, message });
-        Self::ByHub(Ending { code: CloseCode::TooMany, reason, last_words })
-    }
-}
-
-impl Ended {
     /// The authorizer is late: the client may come back.
     fn unanswered() -> Self {
         let message = "The credential could not be looked at in time".to_owned();
         let last_words = Some(LastWords::Error { code: "not_authorized_in_time", message });
         let reason = "the credential could not be looked at in time";
         Self::ByHub(Ending { code: CloseCode::HeartbeatLost, reason, last_words })
+    }
+
+    fn too_many(code: &'static str, reason: &'static str, message: String) -> Self {
+        metrics::refused(code);
+        let last_words = Some(LastWords::Error { code, message });
+        Self::ByHub(Ending { code: CloseCode::TooMany, reason, last_words })
     }
 }
 
@@ -309,8 +307,9 @@ impl Session {
             }
             ClientMessage::Subscribe { topics } => self.subscribe(topics)?,
             ClientMessage::Unsubscribe { topics } => {
+                self.check_number(topics.len())?;
                 let mut state = self.lane.lock();
-                self.lane.unfollow(&mut state, topics);
+                state.unfollow(topics);
                 self.confirm(&mut state, Vec::new());
             }
             ClientMessage::Auth { token } => self.authenticate(&token).await?,
@@ -325,6 +324,7 @@ impl Session {
     }
 
     fn subscribe(&self, wanted: Vec<TopicPattern>) -> Result<(), Ended> {
+        self.check_number(wanted.len())?;
         let (identity, new) = {
             let state = self.lane.lock();
             let new: Vec<_> = wanted.into_iter().filter(|topic| !state.filter.has(topic)).collect();
@@ -345,6 +345,8 @@ impl Session {
         loop {
             let revocations = self.shared.revocations();
             let identity = self.identify(Credential::Token(token)).await?;
+            // It was not listened to meanwhile.
+            self.heard_at = Instant::now();
             self.take_place(&identity)?;
             self.lane.lock().identity = identity.clone();
             if self.shared.revocations() != revocations {
@@ -353,7 +355,7 @@ impl Session {
             let followed = Claims::topics_of(&self.lane.lock().filter);
             let (_, denied) = self.allowed(&identity, followed);
             let mut state = self.lane.lock();
-            self.lane.unfollow(&mut state, denied.clone());
+            state.unfollow(denied.clone());
             self.confirm(&mut state, denied);
             return Ok(());
         }

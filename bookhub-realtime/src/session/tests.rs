@@ -553,7 +553,8 @@ async fn too_many_topics_end_the_connection() {
     assert_eq!(peer.close_code().await, 4429);
 }
 
-/// Accepts every word but "bad", and "slow" never; what "brief" grants ends soon after the beginning of `own_time`.
+/// Accepts every word but "bad", "late" after 4 s and "slow" never; what "brief" grants ends soon
+/// after the beginning of `own_time`.
 struct Words;
 
 const BRIEF: Duration = Duration::from_millis(50);
@@ -571,6 +572,10 @@ impl Authorizer for Words {
     ) -> BoxFuture<'a, Result<Identity, AuthError>> {
         Box::pin(async move {
             match credential {
+                Credential::Token("late") => {
+                    sleep(Duration::from_secs(4)).await;
+                    Ok(Identity::user("late"))
+                }
                 Credential::Token("slow") => std::future::pending().await,
                 Credential::Token("bad") => Err(AuthError::new("wrong word")),
                 Credential::Token("brief") => {
@@ -729,6 +734,59 @@ async fn a_connection_ends_also_while_its_authorizer_is_asked() {
     while revoked.hear().await["data"] != "meanwhile" {}
     assert_eq!(hub.revoke(|identity| identity.subject() == Some("ali")), 1);
     assert_eq!(timeout(Duration::from_secs(1), revoked.close_code()).await, Ok(4401));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_of_the_authorizer_is_not_the_clients_silence() {
+    let brief = config().heartbeat(Duration::from_secs(2));
+    let hub = Hub::new(brief.heartbeat_timeout(Duration::from_secs(1)).authorizer(Words));
+    let mut peer = Peer::connect(&hub, true).await;
+    peer.say(json!({ "type": "hello", "auth": "ali" })).await;
+    peer.say(json!({ "type": "auth", "token": "late" })).await;
+    for _ in 0..3 {
+        assert_ne!(peer.hear().await["event"], "error");
+    }
+    sleep(Duration::from_millis(500)).await;
+    publish(&hub, "after");
+    while peer.hear().await["data"] != "after" {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_ahead_of_the_log_is_answered_also_while_others_are_revoked() {
+    let hub = Hub::new(config().authorizer(Words));
+    let mut peer = Peer::connect(&hub, true).await;
+    let resume = json!({ "last_id": "e-2ff" });
+    peer.say(json!({ "type": "hello", "auth": "ali", "resume": resume })).await;
+    let revoking = async {
+        loop {
+            sleep(Duration::from_secs(2)).await;
+            hub.revoke(|identity| identity.subject() == Some("eve"));
+        }
+    };
+    select! {
+        () = revoking => {}
+        welcome = timeout(Duration::from_secs(6), peer.hear()) => {
+            assert_eq!(welcome.unwrap()["event"], "connection:success");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_always_a_little_behind_with_its_answers_costs_no_more_for_it() {
+    let hub = hub();
+    let mut peer = Peer::with_buffer(&hub, true, 1 << 14).await;
+    let topics: Vec<_> = (0..100).map(|n| format!("{n}.{}", "long".repeat(25))).collect();
+    peer.say(json!({ "type": "hello", "topics": topics })).await;
+    let question = json!({ "type": "unsubscribe", "topics": [] });
+    for _ in 0..20 {
+        peer.say(question.clone()).await;
+    }
+    for _ in 0..200 {
+        peer.say(question.clone()).await;
+        peer.hear().await;
+        sleep(Duration::from_millis(51)).await;
+    }
+    assert!(hub.unwritten() < 1 << 20, "{} bytes", hub.unwritten());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,8 @@
 //! The log against a plain list: whatever is appended, trimmed and read in whatever portions, a
 //! reader sees each event that it wants once and in order, or learns that it fell off.
 
+use std::collections::BTreeSet;
+
 use crate::{
     log::{Batch, Chunk, Draft, FellOff, HistoryLimits, Log, Lookup},
     position::Position,
@@ -78,6 +80,8 @@ pub(crate) struct Model {
     readers: [Reader; 3],
     batch: Batch,
     appended: Vec<(Position, usize)>,
+    /// Those that have a key.
+    keyed: BTreeSet<Position>,
     /// Positions up to this one were given up or trimmed, as far as a list can know.
     lost: Position,
 }
@@ -106,6 +110,7 @@ impl Model {
             topics: TOPICS.map(|topic| topic.parse().expect("a topic")),
             readers: FILTERS.map(Reader::following),
             appended: Vec::new(),
+            keyed: BTreeSet::new(),
             lost: Position::default(),
         }
     }
@@ -119,6 +124,10 @@ impl Model {
                 let position = Position::new(head.number() + 1 + skip);
                 assert_eq!(self.append(position, topic, size), Ok(()));
                 self.appended.push((position, topic));
+                if size % 2 == 0 {
+                    self.log.remember(&key(position));
+                    self.keyed.insert(position);
+                }
             }
             Step::AppendBefore { by } => {
                 let position = Position::new(head.number().saturating_sub(by));
@@ -138,6 +147,12 @@ impl Model {
         assert!(self.log.bytes() <= LIMITS.bytes || self.log.len() == 1);
         let kept = &self.appended[self.appended.len() - self.log.len()..];
         assert!(kept.iter().all(|(position, _)| *position > self.lost), "what is lost is gone");
+        for (index, (position, _)) in self.appended.iter().enumerate().rev().take(LIMITS.events + 1)
+        {
+            let is_known = index + self.log.len() >= self.appended.len();
+            let known = (is_known && self.keyed.contains(position)).then_some(*position);
+            assert_eq!(self.log.published(&key(*position)), known, "a key lives with its entry");
+        }
     }
 
     fn append(&mut self, position: Position, topic: usize, size: usize) -> Result<(), Position> {
@@ -247,6 +262,11 @@ impl Model {
             }
         }
     }
+}
+
+/// A key of some length.
+fn key(position: Position) -> String {
+    format!("{:>90}", position.number())
 }
 
 /// The ids in a run of frames of at most 64 KiB each.
