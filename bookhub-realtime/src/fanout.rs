@@ -5,30 +5,29 @@
 //! hands the connection to its writer, and from then on nobody looks at it until there is an event
 //! for it. A socket that does not take everything goes back to the session, which alone waits for it.
 
-use std::sync::{
-    Arc, Mutex, OnceLock, PoisonError, Weak,
-    atomic::{AtomicU64, AtomicUsize, Ordering},
-};
+use std::sync::{Arc, OnceLock, PoisonError, Weak};
 
 use indexmap::IndexMap;
-use tokio::{
-    sync::Notify,
-    task::{self, JoinHandle},
-};
+use tokio::task;
 
 use crate::{
     hub::Shared,
     index::{Index, give_back},
     lane::{Admission, Lane},
     log::Batch,
+    sync::{
+        self, JoinHandle, Mutex, Notify,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
     topic::TopicPattern,
 };
 
 /// How many bytes of the log a writer copies at a time.
 const BATCH: usize = 256 * 1024;
 
-/// After how many sockets, rounds and changes a writer lets other tasks run.
-const TURN: usize = 64;
+/// After how many sockets, rounds and changes a writer lets other tasks run. In the loom model, where
+/// there are few, that is after each.
+const TURN: usize = if cfg!(bookhub_loom) { 1 } else { 64 };
 
 /// All writers of a hub.
 pub(crate) struct FanOut {
@@ -78,7 +77,7 @@ impl FanOut {
                 let run = Arc::clone(writer).run(Arc::downgrade(shared), batch);
                 // A writer's turns are bounded by TURN, not by tokio's budget: that would let
                 // writes fail for sockets that are ready.
-                tokio::spawn(task::coop::unconstrained(run))
+                sync::spawn(task::coop::unconstrained(run))
             };
             self.writers.iter().map(start).collect()
         });

@@ -9,7 +9,7 @@ use std::{
     cell::RefCell,
     io,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError},
     task::{Context, Poll, Waker, ready},
 };
 
@@ -27,6 +27,7 @@ use crate::{
     position::EventId,
     protocol::{CloseCode, Control},
     service::Transport,
+    sync::{Mutex, MutexGuard, thread_local},
     topic::{Filter, TopicPattern},
 };
 
@@ -497,7 +498,7 @@ impl State {
         if self.transport == Transport::WebSocket && batch.is_wanted_whole(&self.filter) {
             return self.poll_write(batch.chunk(), batch.chunk().behind(cursor), cx);
         }
-        CHUNK_BUFFER.with_borrow_mut(|chunk| {
+        with_buffer(|chunk| {
             batch.select(cursor, &self.filter, self.transport, chunk);
             self.poll_write(chunk, 0, cx)
         })
@@ -517,7 +518,7 @@ impl State {
         let mut budget = FIRST_CHUNK;
         loop {
             ready!(self.poll_drain(cx))?;
-            let more = CHUNK_BUFFER.with_borrow_mut(|chunk| {
+            let more = with_buffer(|chunk| {
                 if !self.live
                     || self.hands == Hands::Writer
                     || !self.refill(&shared.log(), chunk, budget)
@@ -672,4 +673,9 @@ impl State {
             _ => Poll::Ready(Signal::Gone),
         }
     }
+}
+
+/// Lends the thread's buffer for frames.
+fn with_buffer<T>(work: impl FnOnce(&mut Chunk) -> T) -> T {
+    CHUNK_BUFFER.with(|chunk| work(&mut chunk.borrow_mut()))
 }

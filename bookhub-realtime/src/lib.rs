@@ -24,6 +24,7 @@ mod protocol;
 mod resume;
 mod service;
 mod session;
+mod sync;
 mod token;
 mod topic;
 mod transport;

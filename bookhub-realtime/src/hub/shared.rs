@@ -3,13 +3,12 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
 use http::request;
-use tokio::sync::Notify;
 
 use crate::{
     config::HubConfig,
@@ -22,6 +21,7 @@ use crate::{
     position::Position,
     protocol::CloseCode,
     service::Transport,
+    sync::{Notify, RwLock, RwLockReadGuard, RwLockWriteGuard},
     token::TokenKeys,
     transport::http::Refusal,
 };

@@ -484,4 +484,7 @@ fn spread(interval: Duration) -> Duration {
 }
 
 #[cfg(test)]
+#[cfg(bookhub_loom)]
+mod orders;
+#[cfg(test)]
 mod tests;
