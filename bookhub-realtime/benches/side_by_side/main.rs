@@ -31,6 +31,7 @@ use clap::Parser as _;
 use cores::{Core, two_cores};
 use options::{Case, Options, Role};
 use run::Sample;
+use scaling::Scaling;
 use servers::Kind;
 use table::Table;
 
@@ -74,7 +75,8 @@ fn compare(options: &Options) -> anyhow::Result<()> {
         writeln!(out, "{table}")?;
     }
     if options.cases().contains(&Case::Cores) {
-        println!("{}", run::cores(options)?);
+        cores::unpin()?;
+        println!("{}", Scaling::measure(options.runs())?);
     }
     if options.centrifugo.is_none() && options.servers().contains(&Kind::Hub) {
         println!("Without Centrifugo: its binary is named by `--centrifugo PATH`.");

@@ -34,8 +34,8 @@ enum Orders {
 }
 
 impl Rig {
-    /// Starts both; pinned to a core each, or left to run where they like.
-    pub(crate) fn start(kind: Kind, options: &Options, pinned: bool) -> anyhow::Result<Self> {
+    /// Starts both, pinned to a core each.
+    pub(crate) fn start(kind: Kind, options: &Options) -> anyhow::Result<Self> {
         let name = kind.to_possible_value().context("every server has a name")?;
         let mut arguments = vec!["serve", name.get_name()];
         let centrifugo = options.centrifugo.as_ref().and_then(|path| path.to_str());
@@ -43,11 +43,8 @@ impl Rig {
             arguments.splice(0..0, ["--centrifugo", path]);
         }
         let (server_core, load_core) = (Core::SERVER.to_string(), Core::LOAD.to_string());
-        let mut load = vec!["load"];
-        if pinned {
-            arguments.extend(["--core", &server_core]);
-            load.extend(["--core", &load_core]);
-        }
+        arguments.extend(["--core", &server_core]);
+        let load = ["load", "--core", &load_core];
         let mut server = Process::start(&arguments)?;
         let load = Process::start(&load)?;
         let ports = server.line()?;

@@ -3,11 +3,10 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    cores::{self, settle},
+    cores::settle,
     load::Report,
     options::{Case, Options, Plan},
     rig::Rig,
-    scaling,
     servers::Kind,
 };
 
@@ -45,7 +44,7 @@ pub(crate) struct Figures {
 }
 
 pub(crate) fn run(plan: &Plan, options: &Options) -> anyhow::Result<Sample> {
-    let mut rig = Rig::start(plan.server, options, true)?;
+    let mut rig = Rig::start(plan.server, options)?;
     let idle = connect(&mut rig, plan.clients)?;
     let has = |case| plan.cases.contains(&case);
 
@@ -121,45 +120,6 @@ fn stream(rig: &mut Rig, _: &Plan, options: &Options) -> anyhow::Result<()> {
         rig.publish()?;
     }
     Ok(())
-}
-
-/// How many events a second the hub delivers on one core and on all, as a sentence.
-pub(crate) fn cores(options: &Options) -> anyhow::Result<String> {
-    let clients = options.clients()[0];
-    let mut paces = Vec::new();
-    for pinned in [true, false] {
-        if !pinned {
-            cores::unpin()?;
-        }
-        eprintln!("cores: {}", if pinned { "one for the server" } else { "all for everybody" });
-        let mut rig = Rig::start(Kind::Hub, options, pinned)?;
-        rig.connect(clients)?;
-        burst(&mut rig, BATCH)?;
-        let saturate = |rig: &mut Rig| burst(rig, options.scaled(4_000));
-        paces.push(measure(&mut rig, saturate)?.pace);
-    }
-    let mut alone: [Vec<f64>; 2] = Default::default();
-    for _ in 0..options.runs() {
-        for (writers, paces) in (1..).zip(&mut alone) {
-            paces.push(scaling::pace(writers)?);
-        }
-    }
-    let [one, two] = alone.map(crate::table::median);
-    let scaling = format!(
-        "Where clients need no time, each being a `write` to `/dev/null`, one writer makes {:.2} \
-         million deliveries a second and two, on two cores, {:.2} million ({:.2} times as many).\n",
-        one / 1e6,
-        two / 1e6,
-        two / one,
-    );
-    Ok(format!(
-        "{scaling}\nbookhub-realtime delivers {:.2} million events a second from one core, the clients on \
-         another, and {:.2} million ({:.2} times as many) from two cores that it shares with the \
-         clients, which need most of one themselves.\n",
-        paces[0] / 1e6,
-        paces[1] / 1e6,
-        paces[1] / paces[0],
-    ))
 }
 
 impl Plan {
