@@ -125,36 +125,38 @@ pub(crate) struct Offered {
     pub(crate) keeps_up: bool,
 }
 
+/// First what a writer looks at for each event, side by side, then the rest.
+#[repr(C)]
 pub(crate) struct State {
-    number: u64,
-    io: Option<Box<dyn Io>>,
-    transport: Transport,
-    since: Instant,
-    pub(crate) identity: Identity,
-    pub(crate) filter: Filter,
-    writer: Arc<Writer>,
     hands: Hands,
-    /// Whether its writer has ever been asked to take it over.
-    is_known: bool,
-    /// The sequence number of the entry to read next.
-    cursor: u64,
-    /// Up to where the client knows that it has seen everything.
-    told: u64,
+    transport: Transport,
     /// Whether it follows the log: not before its welcome, not after its end.
     live: bool,
     closing: bool,
     shut_down: bool,
-    out: Vec<u8>,
-    written: usize,
     unflushed: bool,
-    stalled_since: Option<Instant>,
     stall_untold: bool,
     /// Whether an answer waits for the socket to take those before it.
     owes: bool,
+    /// The sequence number of the entry to read next.
+    cursor: u64,
+    /// Up to where the client knows that it has seen everything.
+    told: u64,
+    io: Option<Box<dyn Io>>,
+    out: Vec<u8>,
+    written: usize,
+    waker: Option<Waker>,
+    pub(crate) filter: Filter,
+    stalled_since: Option<Instant>,
+    writer: Arc<Writer>,
+    /// Whether its writer has ever been asked to take it over.
+    is_known: bool,
+    number: u64,
+    since: Instant,
+    pub(crate) identity: Identity,
     /// When a socket that had stalled last took something.
     moved_at: Option<Instant>,
     ending: Option<Ending>,
-    waker: Option<Waker>,
 }
 
 impl Lane {

@@ -10,6 +10,7 @@ use std::{
 
 use indexmap::Equivalent;
 use serde::{Deserialize, Serialize, de, ser};
+use smallvec::SmallVec;
 
 /// The longest name of a topic or pattern, in bytes.
 const MAX_LEN: usize = 128;
@@ -241,7 +242,9 @@ impl<'de> Deserialize<'de> for TopicPattern {
 /// What one connection wants of the log: patterns, each from a place in the log on.
 #[derive(Debug, Default)]
 pub(crate) struct Filter {
-    wanted: Vec<(TopicPattern, u64)>,
+    /// The first one stands in the lane itself: most connections have no other, and a writer looks at
+    /// it for each event.
+    wanted: SmallVec<[(TopicPattern, u64); 1]>,
 }
 
 impl Filter {
@@ -283,7 +286,7 @@ impl Filter {
         std::mem::take(&mut self.wanted).into_iter().map(|(pattern, _)| pattern).collect()
     }
 
-    pub(crate) const fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.wanted.len()
     }
 
