@@ -512,7 +512,8 @@ impl HubConfig {
         self
     }
 
-    /// How many tasks write to the sockets, 1 at least. Default: one for each core.
+    /// How many writers share the sockets, 1 at least: each a thread, or a task where the runtime
+    /// has one thread only. Default: one for each core.
     ///
     /// ```
     /// use bookhub_realtime::HubConfig;

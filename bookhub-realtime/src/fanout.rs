@@ -5,7 +5,10 @@
 //! hands the connection to its writer, and from then on nobody looks at it until there is an event
 //! for it. A socket that does not take everything goes back to the session, which alone waits for it.
 
-use std::sync::{Arc, OnceLock, PoisonError, Weak};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, PoisonError, Weak, atomic::AtomicBool},
+};
 
 use indexmap::IndexMap;
 use tokio::task;
@@ -16,7 +19,7 @@ use crate::{
     lane::{Admission, Lane},
     log::Batch,
     sync::{
-        self, JoinHandle, Mutex, Notify,
+        self, Mutex, MutexGuard, Notify,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     topic::TopicPattern,
@@ -33,7 +36,6 @@ const TURN: usize = if cfg!(bookhub_loom) { 1 } else { 64 };
 pub(crate) struct FanOut {
     writers: Vec<Arc<Writer>>,
     next: AtomicUsize,
-    tasks: OnceLock<Vec<JoinHandle<()>>>,
 }
 
 /// What a writer and its connections know of each other.
@@ -43,6 +45,8 @@ pub(crate) struct Writer {
     changes: Mutex<Vec<Change>>,
     /// Each connection in its hands has been sent what it wants of the entries before this one.
     done: AtomicU64,
+    /// Whether it has been started and has not ended.
+    works: AtomicBool,
 }
 
 /// What a session asks of its connection's writer.
@@ -58,7 +62,6 @@ impl FanOut {
         Self {
             writers: (0..writers.max(1)).map(|_| Arc::default()).collect(),
             next: AtomicUsize::new(0),
-            tasks: OnceLock::new(),
         }
     }
 
@@ -68,19 +71,21 @@ impl FanOut {
         Arc::clone(&self.writers[next % self.writers.len()])
     }
 
-    /// Has the writers work, from the first connection on.
+    /// Has all writers work. A writer that is a task ends with its runtime, which may be before its
+    /// hub does: it is started again by whoever needs it.
     pub(crate) fn start(&self, shared: &Arc<Shared>) {
-        self.tasks.get_or_init(|| {
-            let start = |writer: &Arc<Writer>| {
-                let batch = Batch::at_end_of(&shared.log());
-                writer.done.store(batch.to, Ordering::Release);
-                let run = Arc::clone(writer).run(Arc::downgrade(shared), batch);
-                // A writer's turns are bounded by TURN, not by tokio's budget: that would let
-                // writes fail for sockets that are ready.
-                sync::spawn(task::coop::unconstrained(run))
-            };
-            self.writers.iter().map(start).collect()
-        });
+        for (number, writer) in self.writers.iter().enumerate() {
+            if writer.works.load(Ordering::Relaxed) || writer.works.swap(true, Ordering::SeqCst) {
+                continue;
+            }
+            // Nobody is in its hands yet, or any more.
+            let batch = Batch::at_end_of(&shared.log());
+            writer.done.store(batch.to, Ordering::Release);
+            let serving = Audience::of(Arc::clone(writer)).serve(Arc::downgrade(shared), batch);
+            // A writer's turns are bounded by TURN, not by tokio's budget: that would let
+            // writes fail for sockets that are ready.
+            sync::spawn_apart(format!("hub-writer-{number}"), task::coop::unconstrained(serving));
+        }
     }
 
     /// Tells the writers that the log has grown.
@@ -91,15 +96,16 @@ impl FanOut {
 
 impl Drop for FanOut {
     fn drop(&mut self) {
-        self.tasks.get().into_iter().flatten().for_each(JoinHandle::abort);
         // A connection knows its writer: what a writer will not take up any more would stay for ever.
         self.writers.iter().for_each(|writer| drop(writer.take_changes()));
+        // They find that there is no hub.
+        self.wake();
     }
 }
 
 impl Writer {
     pub(crate) fn ask(&self, change: Change) {
-        self.changes.lock().unwrap_or_else(PoisonError::into_inner).push(change);
+        self.lock_changes().push(change);
         self.woken.notify_one();
     }
 
@@ -109,42 +115,19 @@ impl Writer {
     }
 
     fn take_changes(&self) -> Vec<Change> {
-        std::mem::take(&mut *self.changes.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.lock_changes())
     }
 
-    async fn run(self: Arc<Self>, shared: Weak<Shared>, mut batch: Batch) {
-        let mut audience = Audience::default();
-        loop {
-            self.woken.notified().await;
-            let Some(shared) = shared.upgrade() else {
-                return;
-            };
-            loop {
-                let done = self.done();
-                shared.log().batch_from(done, &mut batch, BATCH);
-                if batch.from != done {
-                    audience.release_all();
-                    self.done.store(batch.from, Ordering::Release);
-                }
-                // After the batch is made: who has been sent everything by now lacks nothing that
-                // comes before it.
-                audience.take_up(self.take_changes(), batch.from).await;
-                if batch.is_empty() {
-                    break;
-                }
-                let to = batch.to;
-                let delivered = audience.offer(&mut batch, &shared).await;
-                shared.meters.deliveries.increment(delivered);
-                self.done.store(to, Ordering::Release);
-                audience.remind(to - batch.from, &shared).await;
-            }
-        }
+    fn lock_changes(&self) -> MutexGuard<'_, Vec<Change>> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The connections in a writer's hands.
-#[derive(Default)]
+/// A writer at work, with the connections in its hands.
 struct Audience {
+    writer: Arc<Writer>,
+    /// What it has been asked and has not done yet.
+    asked: VecDeque<Change>,
     followers: Index<Arc<Lane>>,
     all: IndexMap<u64, Arc<Lane>>,
     /// The one in `all` to remind next, and what is left over from the last time.
@@ -172,10 +155,53 @@ impl Turn {
 }
 
 impl Audience {
-    /// Makes the changes; `from` is the next entry to be offered.
-    async fn take_up(&mut self, changes: Vec<Change>, from: u64) {
+    fn of(writer: Arc<Writer>) -> Self {
+        Self {
+            writer,
+            asked: VecDeque::new(),
+            followers: Index::default(),
+            all: IndexMap::new(),
+            reminding: 0,
+            remainder: 0,
+            places: Vec::new(),
+            turn: Turn::default(),
+        }
+    }
+
+    /// Serves until there is no hub any more.
+    async fn serve(mut self, shared: Weak<Shared>, mut batch: Batch) {
+        loop {
+            self.writer.woken.notified().await;
+            let Some(shared) = shared.upgrade() else {
+                return;
+            };
+            loop {
+                let done = self.writer.done();
+                shared.log().batch_from(done, &mut batch, BATCH);
+                if batch.from != done {
+                    self.release_all();
+                    self.writer.done.store(batch.from, Ordering::Release);
+                }
+                // After the batch is made: who has been sent everything by now lacks nothing that
+                // comes before it.
+                self.asked.extend(self.writer.take_changes());
+                self.take_up(batch.from).await;
+                if batch.is_empty() {
+                    break;
+                }
+                let to = batch.to;
+                let delivered = self.offer(&mut batch, &shared).await;
+                shared.meters.deliveries.increment(delivered);
+                self.writer.done.store(to, Ordering::Release);
+                self.remind(to - batch.from, &shared).await;
+            }
+        }
+    }
+
+    /// Does what it was asked; `from` is the next entry to be offered.
+    async fn take_up(&mut self, from: u64) {
         self.turn.count().await;
-        for change in changes {
+        while let Some(change) = self.asked.pop_front() {
             match change {
                 Change::Join(lane) => {
                     if let Admission::Granted(state) = lane.admit(from) {
@@ -254,5 +280,22 @@ impl Audience {
         self.all.values().for_each(|lane| lane.release());
         self.all.clear();
         self.followers.clear();
+    }
+}
+
+/// Nobody stays in the hands of a writer that has ended: whoever is not gone with it goes on, and is
+/// handed over to the next one.
+impl Drop for Audience {
+    fn drop(&mut self) {
+        self.release_all();
+        self.writer.works.store(false, Ordering::SeqCst);
+        let mut asked = self.writer.lock_changes();
+        self.asked.extend(asked.extract_if(.., |change| matches!(change, Change::Join(_))));
+        drop(asked);
+        for change in self.asked.drain(..) {
+            if let Change::Join(lane) = change {
+                lane.release();
+            }
+        }
     }
 }

@@ -74,8 +74,11 @@ struct Handle {
 }
 
 impl Hub {
-    /// A hub with an empty log. Needs no runtime until the first client comes; its writers run on
-    /// the runtime of that client.
+    /// A hub with an empty log. Needs no runtime until the first client comes.
+    ///
+    /// Where the runtime of that client has several threads, each of the hub's
+    /// [`writers`](HubConfig::writers) gets one of its own, so that tasks which block their threads
+    /// hold up no event; where it has one, the writers are tasks. The hub may outlive that runtime.
     ///
     /// ```
     /// use bookhub_realtime::{Hub, HubConfig};

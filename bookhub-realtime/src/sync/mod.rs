@@ -1,9 +1,12 @@
 //! Where the tasks of a hub meet: the locks, counters and wake-ups of the log, the writers and the
 //! lanes. They are std's and tokio's, or those of a model in which loom tries every order in which
-//! two tasks can meet. Knows nothing of what they protect.
+//! two tasks can meet. And how
+//! those run that work for long. Knows nothing of what they protect.
 
 #[cfg(bookhub_loom)]
 mod model;
+#[cfg(not(bookhub_loom))]
+mod real;
 
 #[cfg(not(bookhub_loom))]
 pub(crate) use std::{
@@ -12,7 +15,10 @@ pub(crate) use std::{
 };
 
 #[cfg(not(bookhub_loom))]
-pub(crate) use tokio::{spawn, sync::Notify, task::JoinHandle};
+pub(crate) use tokio::sync::Notify;
+
+#[cfg(not(bookhub_loom))]
+pub(crate) use self::real::spawn_apart;
 
 #[cfg(bookhub_loom)]
 pub(crate) use loom::{
@@ -21,7 +27,7 @@ pub(crate) use loom::{
 };
 
 #[cfg(bookhub_loom)]
-pub(crate) use self::model::{JoinHandle, Notify, spawn};
+pub(crate) use self::model::{Notify, spawn_apart};
 
 #[cfg(all(test, bookhub_loom))]
-pub(crate) use self::model::block_on;
+pub(crate) use self::model::{block_on, spawn};

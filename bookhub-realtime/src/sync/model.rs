@@ -2,7 +2,6 @@
 //! wake-up that is lost therefore ends in a deadlock, and that loom reports.
 
 use std::{
-    marker::PhantomData,
     pin::{Pin, pin},
     sync::{Arc, PoisonError},
     task::{Context, Poll, Wake, Waker},
@@ -17,34 +16,19 @@ use loom::{
 const STACK: usize = 64 * 1024;
 
 /// Runs a future on a thread of its own.
-pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
-    let task = Arc::<Task>::default();
-    let run = {
-        let task = Arc::clone(&task);
-        move || task.run(future).unwrap_or_default()
-    };
+pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) {
+    let run = move || Arc::<Task>::default().run(future);
     thread::Builder::new().stack_size(STACK).spawn(run).expect("threads of the model always start");
-    JoinHandle { task, _output: PhantomData }
+}
+
+pub(crate) fn spawn_apart(_: String, future: impl Future<Output = ()> + Send + 'static) {
+    spawn(future);
 }
 
 /// Runs a future on this thread.
 #[cfg(test)]
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    Arc::<Task>::default().run(future).expect("nobody can abort it")
-}
-
-/// Ends a task.
-pub(crate) struct JoinHandle<T> {
-    task: Arc<Task>,
-    _output: PhantomData<T>,
-}
-
-impl<T> JoinHandle<T> {
-    pub(crate) fn abort(&self) {
-        let mut state = lock(&self.task.state);
-        state.aborted = true;
-        self.task.ring(state);
-    }
+    Arc::<Task>::default().run(future)
 }
 
 #[derive(Default)]
@@ -57,25 +41,20 @@ struct Task {
 struct State {
     woken: bool,
     asleep: bool,
-    aborted: bool,
 }
 
 impl Task {
-    /// The future's output; none if it was aborted before.
-    fn run<F: Future>(self: Arc<Self>, future: F) -> Option<F::Output> {
+    fn run<F: Future>(self: Arc<Self>, future: F) -> F::Output {
         let waker = Waker::from(Arc::clone(&self));
         let mut future = pin!(future);
         loop {
             if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-                return Some(output);
+                return output;
             }
             let mut state = lock(&self.state);
             while !state.woken {
                 state.asleep = true;
                 state = self.rung.wait(state).unwrap_or_else(PoisonError::into_inner);
-            }
-            if state.aborted {
-                return None;
             }
             *state = State::default();
         }

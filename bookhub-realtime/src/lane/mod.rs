@@ -1,53 +1,37 @@
-//! One connection's place in the log and its socket: a cursor, a filter, and the rest of the frame
-//! that the socket has begun to take.
+//! One connection's place in the log: a cursor and a filter, in front of its socket.
 //!
 //! A lane is in the hands of one at a time. Its session sends what the client lacks, up to the end of
 //! the log; then its writer offers it what is published. A socket that does not take everything, and
 //! a topic more, put it back into the hands of its session.
 
+mod outlet;
+mod pump;
+
 use std::{
-    cell::RefCell,
-    io,
-    pin::Pin,
     sync::{Arc, PoisonError},
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, Waker},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::Instant,
-};
+use tokio::time::Instant;
+
+pub(crate) use self::outlet::Io;
+use self::outlet::Outlet;
 
 use crate::{
     auth::Identity,
     fanout::{Change, Writer},
     hub::{ConnectionView, Shared},
-    log::{Batch, Chunk, FellOff, Log},
+    log::{Batch, FellOff, Log},
     metrics,
     position::EventId,
     protocol::{CloseCode, Control},
     service::Transport,
-    sync::{Mutex, MutexGuard, thread_local},
+    sync::{Mutex, MutexGuard},
     topic::{Filter, TopicPattern},
 };
 
-/// How much of the log is copied for one socket at a time, at most and at first: most that do not
-/// keep up take little.
-const CHUNK: usize = 64 * 1024;
-const FIRST_CHUNK: usize = 8 * 1024;
-
 /// How many bytes of answers may wait for a socket before nothing more is read from it.
-const MAX_UNANSWERED: usize = 2 * CHUNK;
-
-thread_local! {
-    /// Where frames stand for the moment in which they are written. A connection keeps none.
-    static CHUNK_BUFFER: RefCell<Chunk> = RefCell::default();
-}
-
-/// What a session reads and writes.
-pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+const MAX_UNANSWERED: usize = 128 * 1024;
 
 /// Why and how a connection ends by the hub's will.
 #[derive(Debug, Clone)]
@@ -134,28 +118,21 @@ pub(crate) struct State {
     live: bool,
     closing: bool,
     shut_down: bool,
-    unflushed: bool,
-    stall_untold: bool,
     /// Whether an answer waits for the socket to take those before it.
     owes: bool,
     /// The sequence number of the entry to read next.
     cursor: u64,
     /// Up to where the client knows that it has seen everything.
     told: u64,
-    io: Option<Box<dyn Io>>,
-    out: Vec<u8>,
-    written: usize,
+    outlet: Outlet,
     waker: Option<Waker>,
     pub(crate) filter: Filter,
-    stalled_since: Option<Instant>,
     writer: Arc<Writer>,
     /// Whether its writer has ever been asked to take it over.
     is_known: bool,
     number: u64,
     since: Instant,
     pub(crate) identity: Identity,
-    /// When a socket that had stalled last took something.
-    moved_at: Option<Instant>,
     ending: Option<Ending>,
 }
 
@@ -170,7 +147,7 @@ impl Lane {
             number,
             state: Mutex::new(State {
                 number,
-                io: Some(io),
+                outlet: Outlet::new(io),
                 transport,
                 since: Instant::now(),
                 identity: Identity::guest(),
@@ -183,13 +160,7 @@ impl Lane {
                 live: false,
                 closing: false,
                 shut_down: false,
-                out: Vec::new(),
-                written: 0,
-                unflushed: false,
-                stalled_since: None,
-                stall_untold: false,
                 owes: false,
-                moved_at: None,
                 ending: None,
                 waker: None,
             }),
@@ -286,7 +257,7 @@ impl Lane {
     /// What the session has to act on next. Meanwhile writes what is to be written.
     pub(crate) fn poll_signal(
         self: &Arc<Self>,
-        shared: &Shared,
+        shared: &Arc<Shared>,
         cx: &mut Context<'_>,
     ) -> Poll<Signal> {
         if let Poll::Ready(signal) = self.poll_written(shared, cx) {
@@ -297,13 +268,16 @@ impl Lane {
             // Who does not take the answers is not asked for more questions.
             return Poll::Pending;
         }
-        state.poll_read(cx)
+        state.outlet.poll_read(cx).map(|bytes| match bytes.is_empty() {
+            true => Signal::Gone,
+            false => Signal::Received(bytes),
+        })
     }
 
     /// The same, without reading.
     pub(crate) fn poll_written(
         self: &Arc<Self>,
-        shared: &Shared,
+        shared: &Arc<Shared>,
         cx: &mut Context<'_>,
     ) -> Poll<Signal> {
         let mut state = self.lock();
@@ -322,10 +296,12 @@ impl Lane {
                 state.hands = Hands::Between;
                 state.is_known = true;
                 state.writer.ask(Change::Join(Arc::clone(self)));
+                // It may have ended, with the runtime of those who were here before.
+                shared.fanout.start(shared);
             }
             _ => {}
         }
-        if std::mem::take(&mut state.stall_untold) {
+        if state.outlet.has_stalled() {
             return Poll::Ready(Signal::Stalled);
         }
         if state.owes && state.unanswered() <= MAX_UNANSWERED {
@@ -375,29 +351,29 @@ impl State {
 
     /// Whether the client takes its answers, so that there may be one more. If not, it is signalled
     /// when there may be.
-    pub(crate) const fn may_answer(&mut self) -> bool {
+    pub(crate) fn may_answer(&mut self) -> bool {
         self.owes = self.unanswered() > MAX_UNANSWERED;
         !self.owes
     }
 
-    const fn unanswered(&self) -> usize {
-        self.out.len() - self.written
+    fn unanswered(&self) -> usize {
+        self.outlet.unwritten().len()
     }
 
     /// Puts a control event behind what was sent so far. The session's next poll writes it.
     pub(crate) fn say(&mut self, control: &Control<'_>) {
-        self.transport.put_control(&mut self.out, control);
+        self.transport.put_control(self.outlet.end(), control);
     }
 
     /// Puts ready frames behind what was sent so far.
     pub(crate) fn put(&mut self, frames: &[u8]) {
-        self.out.extend_from_slice(frames);
+        self.outlet.end().extend_from_slice(frames);
     }
 
     /// A heartbeat, with the position.
     pub(crate) fn beat(&mut self, log: &Log) {
         let position = self.position(log);
-        self.transport.put_beat(&mut self.out, position);
+        self.transport.put_beat(self.outlet.end(), position);
         self.told = self.cursor;
     }
 
@@ -428,9 +404,9 @@ impl State {
             return;
         }
         if let Some(words) = &ending.last_words {
-            self.transport.put_control(&mut self.out, &words.control());
+            self.transport.put_control(self.outlet.end(), &words.control());
         }
-        self.transport.put_close(&mut self.out, ending.code.into(), ending.reason);
+        self.transport.put_close(self.outlet.end(), ending.code.into(), ending.reason);
         self.finish();
     }
 
@@ -449,23 +425,23 @@ impl State {
             transport: self.transport,
             topics: self.filter.patterns().cloned().collect(),
             lag: if self.live { log.next_seq().saturating_sub(self.place()) } else { 0 },
-            stalled: self.stalled_since.map(|since| since.elapsed()),
+            stalled: self.outlet.stalled_since().map(|since| since.elapsed()),
             age: self.since.elapsed(),
         }
     }
 
     pub(crate) const fn stalled_since(&self) -> Option<Instant> {
-        self.stalled_since
+        self.outlet.stalled_since()
     }
 
     pub(crate) const fn moved_at(&self) -> Option<Instant> {
-        self.moved_at
+        self.outlet.moved_at()
     }
 
     /// Everything is written: says so to the peer's socket, and goes on reading.
     pub(crate) fn shut_down(&mut self) {
-        if let (Some(io), Some(waker)) = (&mut self.io, &self.waker) {
-            let _ = Pin::new(io).poll_shutdown(&mut Context::from_waker(waker));
+        if let Some(waker) = &self.waker {
+            self.outlet.shut_down(&mut Context::from_waker(waker));
         }
         self.shut_down = true;
     }
@@ -475,9 +451,7 @@ impl State {
         self.take_back();
         self.live = false;
         self.closing = true;
-        self.io = None;
-        self.out = Vec::new();
-        self.written = 0;
+        self.outlet.hang_up();
         self.wake();
     }
 
@@ -487,197 +461,13 @@ impl State {
         }
     }
 
-    /// Writes what it wants of the batch from the cursor on, and counts the frames that were begun.
-    fn write_batch(
-        &mut self,
-        batch: &Batch,
-        cx: &mut Context<'_>,
-    ) -> (usize, Poll<io::Result<()>>) {
-        if let waits @ (Poll::Pending | Poll::Ready(Err(_))) = self.poll_drain(cx) {
-            return (0, waits);
-        }
-        let cursor = std::mem::replace(&mut self.cursor, batch.to);
-        if self.transport == Transport::WebSocket && batch.is_wanted_whole(&self.filter) {
-            return self.poll_write(batch.chunk(), batch.chunk().behind(cursor), cx);
-        }
-        with_buffer(|chunk| {
-            batch.select(cursor, &self.filter, self.transport, chunk);
-            self.poll_write(chunk, 0, cx)
-        })
-    }
-
-    /// What comes of a write that was the writer's: one that is not done is the session's.
-    fn settle(&mut self, written: &Poll<io::Result<()>>) {
-        match written {
-            Poll::Ready(Ok(())) => {}
-            Poll::Ready(Err(_)) => self.hang_up(),
-            Poll::Pending => self.wake(),
-        }
-    }
-
-    /// Writes until nothing is left up to the head of the log, or the socket takes no more.
-    fn poll_pump(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut budget = FIRST_CHUNK;
-        loop {
-            ready!(self.poll_drain(cx))?;
-            let more = with_buffer(|chunk| {
-                if !self.live
-                    || self.hands == Hands::Writer
-                    || !self.refill(&shared.log(), chunk, budget)
-                {
-                    return Poll::Ready(Ok(false));
-                }
-                let (frames, written) = self.poll_write(chunk, 0, cx);
-                shared.meters.deliveries.increment(frames as u64);
-                written.map_ok(|()| true)
-            });
-            if !ready!(more)? {
-                self.stalled_since = None;
-                return Poll::Ready(Ok(()));
-            }
-            budget = CHUNK.min(2 * budget);
-        }
-    }
-
-    /// Takes the next entries from the log, or the news that they are gone, or word of a position
-    /// that moved silently. Says whether there is something to write or to look at again.
-    fn refill(&mut self, log: &Log, chunk: &mut Chunk, budget: usize) -> bool {
-        chunk.begin(self.cursor);
-        if self.cursor == log.next_seq() && self.cursor - self.told <= log.quarter() {
-            return false;
-        }
-        match log.read(&mut self.cursor, &self.filter, self.transport, chunk, budget) {
-            Err(FellOff) => {
-                self.fall_off(log);
-                true
-            }
-            Ok(more) => {
-                if chunk.len() == 0 && self.cursor - self.told > log.quarter() {
-                    self.told = self.cursor;
-                    let position = self.position(log);
-                    self.say(&Control::Ping { position });
-                }
-                more || chunk.len() > 0 || !self.out.is_empty()
-            }
-        }
-    }
-
-    /// Writes frames from `start` on, behind which the cursor stands already, and counts those that
-    /// were begun. If the socket takes no more, the rest of the frame that it has begun is kept, the
-    /// cursor goes back behind that frame, and the session is told and goes on.
-    fn poll_write(
-        &mut self,
-        chunk: &Chunk,
-        start: usize,
-        cx: &mut Context<'_>,
-    ) -> (usize, Poll<io::Result<()>>) {
-        if chunk.bytes().len() == start {
-            return (0, Poll::Ready(Ok(())));
-        }
-        debug_assert!(self.out.is_empty(), "frames come behind what was said before");
-        let mut taken = start;
-        let result = self.poll_write_all(chunk.bytes(), &mut taken, cx);
-        if result.is_pending() && taken < chunk.bytes().len() {
-            let (end, next) = chunk.cut(taken);
-            self.out.extend_from_slice(&chunk.bytes()[taken..end]);
-            self.cursor = next;
-        }
-        if taken > start {
-            self.told = self.cursor;
-        }
-        (chunk.begun(start, taken), result)
-    }
-
-    /// Writes what is in `out`. If the socket takes no more, the session is told and goes on.
-    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.out.is_empty() && !self.unflushed {
-            return match self.io {
-                Some(_) => Poll::Ready(Ok(())),
-                None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
-            };
-        }
-        let mut out = std::mem::take(&mut self.out);
-        let mut taken = self.written;
-        let result = self.poll_write_all(&out, &mut taken, cx);
-        if taken < out.len() {
-            if taken > out.len() / 2 {
-                // A client that is always a little behind would let it grow for ever.
-                out.drain(..std::mem::take(&mut taken));
-            }
-            self.out = out;
-            self.written = taken;
-            return result;
-        }
-        // A connection that is idle keeps no buffer.
-        self.written = 0;
-        result
-    }
-
-    /// Writes the bytes from `taken` on, counting there, and flushes.
-    fn poll_write_all(
-        &mut self,
-        bytes: &[u8],
-        taken: &mut usize,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        let Some(io) = &mut self.io else {
-            return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
-        };
-        let mut io = Pin::new(io);
-        let begun = *taken;
-        let result = loop {
-            if *taken == bytes.len() {
-                break io.as_mut().poll_flush(cx);
-            }
-            match io.as_mut().poll_write(cx, &bytes[*taken..]) {
-                Poll::Ready(Ok(0)) => break Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(count)) => *taken += count,
-                Poll::Ready(Err(error)) => break Poll::Ready(Err(error)),
-                Poll::Pending => break Poll::Pending,
-            }
-        };
-        self.unflushed = result.is_pending();
-        // A flush of nothing is no sign that the socket takes something again.
-        if *taken > begun && self.stalled_since.take().is_some() {
-            self.moved_at = Some(Instant::now());
-        }
-        if result.is_pending() {
-            self.take_back();
-            if self.stalled_since.is_none() {
-                self.stalled_since = Some(Instant::now());
-                self.stall_untold = true;
-                self.wake();
-            }
-        }
-        result
-    }
-
     /// What the socket has not taken yet.
     pub(crate) fn unwritten(&self) -> &[u8] {
-        &self.out[self.written..]
+        self.outlet.unwritten()
     }
 
     #[cfg(test)]
-    pub(crate) const fn held(&self) -> usize {
-        self.out.capacity()
+    pub(crate) fn held(&mut self) -> usize {
+        self.outlet.end().capacity()
     }
-
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Signal> {
-        let Some(io) = &mut self.io else {
-            return Poll::Ready(Signal::Gone);
-        };
-        let mut space = [0; 2048];
-        let mut buf = ReadBuf::new(&mut space);
-        match ready!(Pin::new(io).poll_read(cx, &mut buf)) {
-            Ok(()) if !buf.filled().is_empty() => {
-                Poll::Ready(Signal::Received(buf.filled().to_vec()))
-            }
-            _ => Poll::Ready(Signal::Gone),
-        }
-    }
-}
-
-/// Lends the thread's buffer for frames.
-fn with_buffer<T>(work: impl FnOnce(&mut Chunk) -> T) -> T {
-    CHUNK_BUFFER.with(|chunk| work(&mut chunk.borrow_mut()))
 }
