@@ -74,6 +74,20 @@ fn a_round_that_takes_in_what_is_published_meanwhile() {
 }
 
 #[test]
+fn a_round_with_two_topics_of_a_client() {
+    check(|| {
+        let hub = hub(16);
+        let clients = [Client::new(&hub), Client::new(&hub)];
+        clients.iter().for_each(|client| client.hears_all(&hub));
+        loom::explore();
+        publish(&hub);
+        publish_to(&hub, "films");
+        clients.iter().for_each(|client| client.hears_all(&hub));
+        end(hub, &clients);
+    });
+}
+
+#[test]
 fn a_round_while_the_log_is_trimmed() {
     check(|| {
         let hub = hub(1);
@@ -203,13 +217,17 @@ fn check(meeting: impl Fn() + Copy + Send + Sync + 'static) {
 
 /// A hub with one writer that keeps so many events.
 fn hub(history: usize) -> Hub {
-    let topic: Topic = "books".parse().unwrap();
     let config = HubConfig::new().writers(1).epoch("e".parse().unwrap());
-    Hub::new(config.default_topics([topic.into()]).history(history, 1 << 20))
+    let topics = ["books", "films"].map(|topic| topic.parse().unwrap());
+    Hub::new(config.default_topics(topics).history(history, 1 << 20))
 }
 
 fn publish(hub: &Hub) {
-    hub.publish(&"books".parse().unwrap(), "e", &()).unwrap();
+    publish_to(hub, "books");
+}
+
+fn publish_to(hub: &Hub, topic: &str) {
+    hub.publish(&topic.parse().unwrap(), "e", &()).unwrap();
 }
 
 /// Publishes once more, so that what came too much before shows. Then all tasks end.
