@@ -1,6 +1,6 @@
 //! The cores of the machine, and the time that a process spends on them.
 
-use std::{fmt, fs, io, num::ParseIntError, path::Path, str::FromStr, thread};
+use std::{ffi::OsStr, fmt, fs, io, num::ParseIntError, path::Path, process, str::FromStr, thread};
 
 use rustix::thread::{CpuSet, sched_setaffinity};
 
@@ -61,10 +61,24 @@ pub(crate) struct Times {
 
 impl Times {
     pub(crate) fn of(pid: u32) -> io::Result<Self> {
+        Self::of_threads(pid, |_| true)
+    }
+
+    /// Of this process, without its main thread.
+    pub(crate) fn of_others() -> io::Result<Self> {
+        let main = process::id();
+        Self::of_threads(main, |thread| *thread != *main.to_string())
+    }
+
+    fn of_threads(pid: u32, counts: impl Fn(&OsStr) -> bool) -> io::Result<Self> {
         let mut all = Self::default();
         for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+            let task = task?;
+            if !counts(&task.file_name()) {
+                continue;
+            }
             // A thread may end meanwhile.
-            let times = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
+            let times = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
             let mut times = times.split(' ').map(|time| time.parse::<u64>().unwrap_or(0));
             all.running += times.next().unwrap_or(0);
             all.waiting += times.next().unwrap_or(0);

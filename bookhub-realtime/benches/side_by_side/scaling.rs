@@ -18,6 +18,7 @@ use serde_json::value::RawValue;
 use tokio::runtime::Builder;
 
 use crate::{
+    cores::Times,
     event::{Event, FIRST},
     process,
     table::median,
@@ -26,13 +27,21 @@ use crate::{
 const CLIENTS: usize = 2000;
 
 /// How many events are timed at a time: they fit into a client's buffer.
-const EVENTS: u64 = 200;
+const EVENTS: u64 = 100;
 const ROUNDS: u64 = 5;
 
-/// Medians of how many million deliveries a second one writer makes, and two.
+/// Medians of what one writer makes, and two.
 pub(crate) struct Scaling {
-    floor: [f64; 2],
-    hub: [f64; 2],
+    floor: [Pace; 2],
+    hub: [Pace; 2],
+}
+
+#[derive(Clone, Copy)]
+struct Pace {
+    /// Million deliveries a second.
+    deliveries: f64,
+    /// Microseconds that a delivery takes of a processor.
+    cpu: f64,
 }
 
 impl Scaling {
@@ -40,7 +49,7 @@ impl Scaling {
         if let Some(reason) = process::too_many(2 * CLIENTS) {
             bail!(reason);
         }
-        let mut paces: [Vec<f64>; 4] = Default::default();
+        let mut paces: [Vec<Pace>; 4] = Default::default();
         for run in 1..=runs {
             eprintln!("run {run} of {runs}: one core and two");
             paces[0].push(floor(1)?);
@@ -48,7 +57,10 @@ impl Scaling {
             paces[2].push(hub(1)?);
             paces[3].push(hub(2)?);
         }
-        let [floor_one, floor_two, hub_one, hub_two] = paces.map(median);
+        let [floor_one, floor_two, hub_one, hub_two] = paces.map(|paces| Pace {
+            deliveries: median(paces.iter().map(|pace| pace.deliveries)),
+            cpu: median(paces.iter().map(|pace| pace.cpu)),
+        });
         Ok(Self { floor: [floor_one, floor_two], hub: [hub_one, hub_two] })
     }
 }
@@ -56,19 +68,30 @@ impl Scaling {
 impl fmt::Display for Scaling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "Cores: {CLIENTS} clients that let everything lie in the kernel's buffers\n")?;
-        writeln!(f, "| million deliveries a second | one core | two | ÷ one |")?;
-        writeln!(f, "|---|---:|---:|---:|")?;
+        writeln!(
+            f,
+            "| | million deliveries a second, one core | two | ÷ one | CPU µs a delivery | two |"
+        )?;
+        writeln!(f, "|---|---:|---:|---:|---:|---:|")?;
         for (name, [one, two]) in
             [("floor: one bare `write` each", self.floor), ("bookhub-realtime", self.hub)]
         {
-            writeln!(f, "| {name} | {one:.2} | {two:.2} | {:.2} |", two / one)?;
+            writeln!(
+                f,
+                "| {name} | {:.3} | {:.3} | {:.2} | {:.2} | {:.2} |",
+                one.deliveries,
+                two.deliveries,
+                two.deliveries / one.deliveries,
+                one.cpu,
+                two.cpu
+            )?;
         }
         Ok(())
     }
 }
 
 /// Threads that write to their part of the sockets.
-fn floor(writers: usize) -> anyhow::Result<f64> {
+fn floor(writers: usize) -> anyhow::Result<Pace> {
     let mut crowd = Crowd::default();
     let mut parts: Vec<Vec<TcpStream>> = Vec::new();
     parts.resize_with(writers, Vec::new);
@@ -100,7 +123,7 @@ fn floor(writers: usize) -> anyhow::Result<f64> {
     })
 }
 
-fn hub(writers: usize) -> anyhow::Result<f64> {
+fn hub(writers: usize) -> anyhow::Result<Pace> {
     let runtime = Builder::new_multi_thread().worker_threads(writers).enable_all().build()?;
     let topic: Topic = "ticks".parse()?;
     let hub = Hub::new(HubConfig::new().writers(writers).default_topics([topic.clone().into()]));
@@ -146,19 +169,19 @@ impl Crowd {
         Ok(())
     }
 
-    /// How many deliveries a second there are, if each event is published when all have the last one:
+    /// How fast and how dear deliveries are, if each event is published when all have the last one:
     /// those have it who are the last that their writers come to.
     fn pace(
         &mut self,
         writers: usize,
         mut publish: impl FnMut(u64) -> anyhow::Result<()>,
-    ) -> anyhow::Result<f64> {
-        let mut elapsed = Duration::ZERO;
+    ) -> anyhow::Result<Pace> {
+        let (mut elapsed, mut running) = (Duration::ZERO, 0);
         let mut number = FIRST;
         for round in 0..=ROUNDS {
             thread::sleep(Duration::from_millis(100));
             self.clients.iter_mut().try_for_each(drain)?;
-            let start = Instant::now();
+            let (start, before) = (Instant::now(), Times::of_others()?);
             for _ in 0..EVENTS {
                 publish(number)?;
                 for last in self.clients.iter_mut().rev().take(writers) {
@@ -169,9 +192,14 @@ impl Crowd {
             // The first round is for the machine to get warm.
             if round > 0 {
                 elapsed += start.elapsed();
+                running += Times::of_others()?.since(before).running;
             }
         }
-        Ok((CLIENTS as u64 * EVENTS * ROUNDS) as f64 / elapsed.as_secs_f64() / 1e6)
+        let deliveries = (CLIENTS as u64 * EVENTS * ROUNDS) as f64;
+        Ok(Pace {
+            deliveries: deliveries / elapsed.as_secs_f64() / 1e6,
+            cpu: running as f64 / 1e3 / deliveries,
+        })
     }
 }
 
