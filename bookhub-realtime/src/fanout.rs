@@ -281,21 +281,30 @@ impl Audience {
         self.all.clear();
         self.followers.clear();
     }
+
+    /// Gives back those who have asked to be taken over.
+    fn release_asking(&mut self) {
+        let mut changes = self.writer.lock_changes();
+        self.asked.extend(changes.extract_if(.., |change| matches!(change, Change::Join(_))));
+        drop(changes);
+        for change in self.asked.drain(..) {
+            if let Change::Join(lane) = change {
+                lane.release();
+            }
+        }
+    }
 }
 
 /// Nobody stays in the hands of a writer that has ended: whoever is not gone with it goes on, and is
 /// handed over to the next one.
 impl Drop for Audience {
     fn drop(&mut self) {
+        // Before it ends: who asks and is in its hands already lacks nothing up to where it is now,
+        // and not up to where the next one begins.
         self.release_all();
+        self.release_asking();
         self.writer.works.store(false, Ordering::SeqCst);
-        let mut asked = self.writer.lock_changes();
-        self.asked.extend(asked.extract_if(.., |change| matches!(change, Change::Join(_))));
-        drop(asked);
-        for change in self.asked.drain(..) {
-            if let Change::Join(lane) = change {
-                lane.release();
-            }
-        }
+        // Those who have asked meanwhile, and have not started it since it worked.
+        self.release_asking();
     }
 }

@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    thread,
     time::Duration,
 };
 
@@ -16,6 +17,7 @@ use http::{HeaderValue, Request, header};
 use serde_json::{Value, json};
 use tokio::{
     io::{DuplexStream, duplex},
+    runtime::{Builder, Handle, Runtime},
     task::{JoinSet, spawn_blocking, yield_now},
     time::{sleep, timeout},
 };
@@ -27,6 +29,9 @@ use tokio_tungstenite::{
 const PATIENCE: Duration = Duration::from_secs(60);
 const CLIENTS: usize = 24;
 const EVENTS: usize = 6000;
+
+/// How many runtimes there are, of which all but the last one end.
+const RUNTIMES: usize = 12;
 
 /// What clients follow now and then.
 const PATTERNS: [&str; 6] = ["a", "b", "*", "c.1", "c.*", "*.2"];
@@ -49,22 +54,57 @@ enum Heard {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nothing_is_lost_between_a_session_and_its_writer() {
-    let config = HubConfig::new().writers(2).message_rate(1_000_000, 1_000_000);
-    let hub = Hub::new(config.history(1_000_000, 1 << 30));
-    let published = Arc::new(AtomicUsize::new(0));
+    let (hub, published) = (hub(), Arc::default());
     let mut clients = JoinSet::new();
     for number in 0..CLIENTS {
-        // Some sockets stall at each event, some hardly ever.
-        let client = connect(&hub, 256 << (number % 8)).await;
+        let client = connect(&hub, number, &Handle::current()).await;
         clients.spawn(timeout(PATIENCE, listen(client, Arc::clone(&published))));
     }
-    let log = {
-        let (hub, published) = (hub.clone(), Arc::clone(&published));
-        spawn_blocking(move || publish(&hub, &published)).await.unwrap()
-    };
+    let log = publish_all(&hub, published).await;
     while let Some(heard) = clients.join_next().await {
         check(&log, &heard.unwrap().expect("a client waits for what was published"));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_when_writers_end_with_their_runtimes() {
+    let (hub, published) = (hub(), Arc::default());
+    // With one worker each: there, writers are tasks, and begin on whichever needs them.
+    let mut one = Builder::new_multi_thread();
+    let mut runtimes: Vec<Runtime> =
+        (0..RUNTIMES).map(|_| one.worker_threads(1).enable_all().build().unwrap()).collect();
+    let (mut passing, mut staying) = (JoinSet::new(), JoinSet::new());
+    for number in 0..CLIENTS / 4 {
+        for (place, runtime) in runtimes.iter().enumerate() {
+            let client = connect(&hub, number, runtime.handle()).await;
+            let stays = place + 1 == RUNTIMES;
+            let clients = if stays { &mut staying } else { &mut passing };
+            clients.spawn(timeout(PATIENCE, listen(client, Arc::clone(&published))));
+        }
+    }
+    let ending = spawn_blocking(move || {
+        while runtimes.len() > 1 {
+            thread::sleep(Duration::from_millis(10));
+            drop(runtimes.remove(0));
+        }
+        runtimes
+    });
+    let log = publish_all(&hub, published).await;
+    let runtimes = ending.await.unwrap();
+    while let Some(heard) = staying.join_next().await {
+        check(&log, &heard.unwrap().expect("a client waits for what was published"));
+    }
+    runtimes.into_iter().for_each(Runtime::shutdown_background);
+}
+
+fn hub() -> Hub {
+    let config = HubConfig::new().writers(2).message_rate(1_000_000, 1_000_000);
+    Hub::new(config.history(1_000_000, 1 << 30))
+}
+
+async fn publish_all(hub: &Hub, published: Arc<AtomicUsize>) -> Vec<(Position, Topic)> {
+    let hub = hub.clone();
+    spawn_blocking(move || publish(&hub, &published)).await.expect("all is published")
 }
 
 /// Publishes everything, and answers what in which order.
@@ -80,8 +120,8 @@ fn publish(hub: &Hub, published: &AtomicUsize) -> Vec<(Position, Topic)> {
     for _ in 0..EVENTS {
         say(&topics[rand::random_range(0..topics.len())], &text[..rand::random_range(0..600)]);
         match rand::random_range(0..100) {
-            0 => std::thread::sleep(Duration::from_millis(2)),
-            1..20 => std::thread::yield_now(),
+            0 => thread::sleep(Duration::from_millis(2)),
+            1..20 => thread::yield_now(),
             _ => {}
         }
     }
@@ -89,12 +129,14 @@ fn publish(hub: &Hub, published: &AtomicUsize) -> Vec<(Position, Topic)> {
     log
 }
 
-async fn connect(hub: &Hub, buffer: usize) -> WebSocketStream<DuplexStream> {
-    let (ours, theirs) = duplex(buffer);
+/// Connects a client whose session is a task of that runtime.
+async fn connect(hub: &Hub, number: usize, runtime: &Handle) -> WebSocketStream<DuplexStream> {
+    // Some sockets stall at each event, some hardly ever.
+    let (ours, theirs) = duplex(256 << (number % 8));
     let mut request = Request::new(());
     let protocol = HeaderValue::from_static(SUBPROTOCOL);
     request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
-    tokio::spawn(hub.serve_stream(theirs, request));
+    runtime.spawn(hub.serve_stream(theirs, request));
     let mut client = WebSocketStream::from_raw_socket(ours, Role::Client, None).await;
     let hello = json!({ "type": "hello", "topics": [ALWAYS, END] });
     client.send(Message::text(hello.to_string())).await.expect("the connection stands");
@@ -117,8 +159,11 @@ async fn listen(client: WebSocketStream<DuplexStream>, published: Arc<AtomicUsiz
     });
     let mut heard = Vec::new();
     while let Some(message) = hearing.next().await {
-        let Message::Text(text) = message.expect("the connection stands") else {
-            continue;
+        let text = match message {
+            Ok(Message::Text(text)) => text,
+            Ok(_) => continue,
+            // Its runtime has ended.
+            Err(_) => break,
         };
         let message: Value = serde_json::from_str(&text).expect("JSON");
         let position = |id: &Value| -> Position {

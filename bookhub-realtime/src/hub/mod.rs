@@ -77,8 +77,9 @@ impl Hub {
     /// A hub with an empty log. Needs no runtime until the first client comes.
     ///
     /// Where the runtime of that client has several threads, each of the hub's
-    /// [`writers`](HubConfig::writers) gets one of its own, so that tasks which block their threads
-    /// hold up no event; where it has one, the writers are tasks. The hub may outlive that runtime.
+    /// [`writers`](HubConfig::writers) gets one of its own, until the hub is dropped: tasks that block
+    /// their threads do not keep events from WebSockets. Where it has one thread, the writers are
+    /// tasks, which work while that runtime does. The hub may outlive it.
     ///
     /// ```
     /// use bookhub_realtime::{Hub, HubConfig};

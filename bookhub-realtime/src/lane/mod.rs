@@ -296,8 +296,11 @@ impl Lane {
                 state.hands = Hands::Between;
                 state.is_known = true;
                 state.writer.ask(Change::Join(Arc::clone(self)));
-                // It may have ended, with the runtime of those who were here before.
+                // It may have ended, with the runtime of those who were here before. Not under the
+                // lock: on a runtime that ends now, it ends at once and gives the lane back.
+                drop(state);
                 shared.fanout.start(shared);
+                state = self.lock();
             }
             _ => {}
         }

@@ -70,8 +70,8 @@ impl Outlet {
         std::mem::replace(&mut self.stall_untold, false)
     }
 
-    /// There is nothing to take.
-    pub(super) const fn is_done(&mut self) {
+    /// Notes that the socket has taken all there is.
+    pub(super) const fn note_done(&mut self) {
         self.stalled_since = None;
     }
 
@@ -114,8 +114,10 @@ impl Outlet {
         // The stream is the embedding program's. One that panics is not used again, and takes no
         // writer with it.
         let write = AssertUnwindSafe(|| write_all(Pin::new(io), bytes, taken, cx));
-        let result = catch_unwind(write)
-            .unwrap_or_else(|_| Poll::Ready(Err(io::Error::other("the stream has panicked"))));
+        let result = catch_unwind(write).unwrap_or_else(|_| {
+            self.io = None;
+            Poll::Ready(Err(io::Error::other("the stream has panicked")))
+        });
         self.unflushed = result.is_pending();
         // A flush of nothing is no sign that the socket takes something again.
         if *taken > begun && self.stalled_since.take().is_some() {

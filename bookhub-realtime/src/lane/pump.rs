@@ -75,7 +75,7 @@ impl State {
                 written.map_ok(|()| true)
             });
             if !ready!(more)? {
-                self.outlet.is_done();
+                self.outlet.note_done();
                 return Poll::Ready(Ok(()));
             }
             budget = CHUNK.min(2 * budget);

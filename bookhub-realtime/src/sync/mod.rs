@@ -1,7 +1,6 @@
 //! Where the tasks of a hub meet: the locks, counters and wake-ups of the log, the writers and the
-//! lanes. They are std's and tokio's, or those of a model in which loom tries every order in which
-//! two tasks can meet. And how
-//! those run that work for long. Knows nothing of what they protect.
+//! lanes, and how writers run. They are std's and tokio's, or those of a model in which loom tries
+//! every order in which two tasks can meet. Knows nothing of what they protect.
 
 #[cfg(bookhub_loom)]
 mod model;
