@@ -75,7 +75,7 @@ impl FanOut {
     /// hub does: it is started again by whoever needs it.
     pub(crate) fn start(&self, shared: &Arc<Shared>) {
         for (number, writer) in self.writers.iter().enumerate() {
-            if writer.works.load(Ordering::Relaxed) || writer.works.swap(true, Ordering::SeqCst) {
+            if writer.works() || writer.works.swap(true, Ordering::SeqCst) {
                 continue;
             }
             // Nobody is in its hands yet, or any more.
@@ -107,6 +107,11 @@ impl Writer {
     pub(crate) fn ask(&self, change: Change) {
         self.lock_changes().push(change);
         self.woken.notify_one();
+    }
+
+    /// Whether it will do what it is asked. Known to whoever has asked it before.
+    pub(crate) fn works(&self) -> bool {
+        self.works.load(Ordering::Relaxed)
     }
 
     /// Up to where each connection in its hands has been sent what it wants.

@@ -296,11 +296,13 @@ impl Lane {
                 state.hands = Hands::Between;
                 state.is_known = true;
                 state.writer.ask(Change::Join(Arc::clone(self)));
-                // It may have ended, with the runtime of those who were here before. Not under the
-                // lock: on a runtime that ends now, it ends at once and gives the lane back.
-                drop(state);
-                shared.fanout.start(shared);
-                state = self.lock();
+                if !state.writer.works() {
+                    // Not under the lock: on a runtime that ends now, the writer ends at once and
+                    // gives the lane back.
+                    drop(state);
+                    shared.fanout.start(shared);
+                    state = self.lock();
+                }
             }
             _ => {}
         }

@@ -2,7 +2,7 @@
 //! publish over its own HTTP API, so that each order costs it more than it costs the others.
 
 use std::{
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     os::unix::process::CommandExt as _,
     path::Path,
@@ -49,6 +49,7 @@ pub(super) fn serve(binary: &Path) -> anyhow::Result<()> {
 /// Orders events over the HTTP API.
 #[derive(Debug)]
 pub(crate) struct Api {
+    port: u16,
     connection: BufReader<TcpStream>,
 }
 
@@ -58,7 +59,7 @@ impl Api {
         for _ in 0..100 {
             if let Ok(stream) = TcpStream::connect(("127.0.0.1", port)) {
                 stream.set_nodelay(true)?;
-                return Ok(Self { connection: BufReader::new(stream) });
+                return Ok(Self { port, connection: BufReader::new(stream) });
             }
             thread::sleep(Duration::from_millis(100));
         }
@@ -82,9 +83,13 @@ impl Api {
             "POST /api/{method} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
              Content-Length: {len}\r\n\r\n{body}"
         );
-        self.connection.get_mut().write_all(request.as_bytes())?;
-        let (mut len, mut chunked, mut line) = (0, false, String::new());
-        self.connection.read_line(&mut line)?;
+        let mut line = self.ask(&request)?;
+        if line.is_empty() {
+            // It closes what was idle for long, as while many clients connect.
+            *self = Self::connect(self.port)?;
+            line = self.ask(&request)?;
+        }
+        let (mut len, mut chunked) = (0, false);
         anyhow::ensure!(line.starts_with("HTTP/1.1 200"), "Centrifugo answered {line:?}");
         while line != "\r\n" {
             line.clear();
@@ -107,6 +112,16 @@ impl Api {
         (&mut self.connection).take(len).read_to_string(&mut answer)?;
         anyhow::ensure!(!answer.contains("\"error\""), "Centrifugo answered {answer}");
         Ok(())
+    }
+
+    /// The first line of the answer; nothing if the connection was closed before.
+    fn ask(&mut self, request: &str) -> anyhow::Result<String> {
+        let mut line = String::new();
+        let asked = self.connection.get_mut().write_all(request.as_bytes());
+        match asked.and_then(|()| self.connection.read_line(&mut line)) {
+            Err(error) if error.kind() != ErrorKind::ConnectionReset => Err(error.into()),
+            _ => Ok(line),
+        }
     }
 }
 
