@@ -7,7 +7,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, PoisonError, Weak, atomic::AtomicBool},
+    sync::{Arc, PoisonError, Weak},
 };
 
 use indexmap::IndexMap;
@@ -20,7 +20,7 @@ use crate::{
     log::Batch,
     sync::{
         self, Mutex, MutexGuard, Notify,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     topic::TopicPattern,
 };

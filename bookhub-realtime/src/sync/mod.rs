@@ -29,4 +29,4 @@ pub(crate) use loom::{
 pub(crate) use self::model::{Notify, spawn_apart};
 
 #[cfg(all(test, bookhub_loom))]
-pub(crate) use self::model::{block_on, spawn};
+pub(crate) use self::model::{block_on, end_apart, spawn};

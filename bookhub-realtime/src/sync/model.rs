@@ -2,8 +2,10 @@
 //! wake-up that is lost therefore ends in a deadlock, and that loom reports.
 
 use std::{
+    cell::RefCell,
+    future::poll_fn,
     pin::{Pin, pin},
-    sync::{Arc, PoisonError},
+    sync::{Arc, PoisonError, Weak},
     task::{Context, Poll, Wake, Waker},
 };
 
@@ -16,13 +18,45 @@ use loom::{
 const STACK: usize = 64 * 1024;
 
 /// Runs a future on a thread of its own.
+#[cfg(test)]
 pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) {
-    let run = move || Arc::<Task>::default().run(future);
+    spawn_as(Arc::default(), future);
+}
+
+fn spawn_as(task: Arc<Task>, future: impl Future<Output = ()> + Send + 'static) {
+    let run = move || task.run(future);
     thread::Builder::new().stack_size(STACK).spawn(run).expect("threads of the model always start");
 }
 
+std::thread_local! {
+    /// The tasks that were begun apart. All threads of a model run on one of the system's.
+    static APART: RefCell<Vec<Weak<Task>>> = RefCell::default();
+}
+
+/// The same, until [`end_apart`].
 pub(crate) fn spawn_apart(_: String, future: impl Future<Output = ()> + Send + 'static) {
-    spawn(future);
+    let task = Arc::<Task>::default();
+    APART.with_borrow_mut(|tasks| tasks.push(Arc::downgrade(&task)));
+    let mut future = Box::pin(future);
+    let until_ended = poll_fn({
+        let task = Arc::clone(&task);
+        move |cx| {
+            let ended = lock(&task.state).ended;
+            if ended { Poll::Ready(()) } else { future.as_mut().poll(cx) }
+        }
+    });
+    spawn_as(task, until_ended);
+}
+
+/// Ends what was begun apart, as a runtime that ends does: it is dropped where it would go on.
+#[cfg(test)]
+pub(crate) fn end_apart() {
+    let tasks = APART.take();
+    for task in tasks.iter().filter_map(Weak::upgrade) {
+        let mut state = lock(&task.state);
+        state.ended = true;
+        task.ring(state);
+    }
 }
 
 /// Runs a future on this thread.
@@ -41,6 +75,7 @@ struct Task {
 struct State {
     woken: bool,
     asleep: bool,
+    ended: bool,
 }
 
 impl Task {
@@ -56,7 +91,8 @@ impl Task {
                 state.asleep = true;
                 state = self.rung.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
-            *state = State::default();
+            state.woken = false;
+            state.asleep = false;
         }
     }
 

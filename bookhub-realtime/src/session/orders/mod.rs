@@ -202,6 +202,34 @@ fn a_session_takes_over_a_socket_that_has_stalled() {
     });
 }
 
+#[test]
+fn a_writer_that_ends_while_a_client_joins() {
+    check(|| {
+        let hub = hub(16);
+        let client = Client::new(&hub);
+        loom::explore();
+        sync::end_apart();
+        publish(&hub);
+        client.hears_all(&hub);
+        end(hub, &[client]);
+    });
+}
+
+#[test]
+fn a_writer_that_ends_in_the_middle_of_a_round() {
+    check(|| {
+        let hub = hub(16);
+        let client = Client::new(&hub);
+        client.hears_all(&hub);
+        loom::explore();
+        publish(&hub);
+        sync::end_apart();
+        publish(&hub);
+        client.hears_all(&hub);
+        end(hub, &[client]);
+    });
+}
+
 /// Tries all orders of what comes after [`loom::explore`].
 fn check(meeting: impl Fn() + Copy + Send + Sync + 'static) {
     let runtime = runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
