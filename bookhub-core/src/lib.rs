@@ -42,4 +42,6 @@ pub use store::{
     Account, BookStore, BookUpdate, Feed, MemoryConfig, MemoryStore, PasswordHash, SessionStore,
     Store, UserStore,
 };
+#[cfg(feature = "mongo")]
+pub use store::{MongoConfig, MongoStore};
 pub use user::{Email, Password, Role, Session, SessionId, TypedPassword, User, UserId, Username};

@@ -1,14 +1,14 @@
 //! From the store's change feed to the hub: the only place that publishes. An event exists because
 //! a change was committed.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 use bookhub_core::{
     Author, Book, BookId, Change, ChangeKind, CoverUrl, FeedError, Genre, Position, Price, Stock,
     Store, Title, Year,
 };
 use bookhub_realtime::{Hub, PublishError, Topic};
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, stream::BoxStream};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
@@ -33,34 +33,68 @@ pub(crate) async fn run(
     let bridge = Bridge { hub, books: books_topic() };
     let mut after = Position::START;
     let mut ready = Some(ready);
-    'feed: loop {
-        if after >= present {
-            ready.take().map(|ready| ready.send(()));
-        }
+    loop {
         let mut changes = store.changes(after);
-        while let Some(next) = changes.next().await {
-            match next {
-                Ok(change) => {
+        loop {
+            if after >= present {
+                ready.take().map(|ready| ready.send(()));
+            }
+            match next(&*store, &mut changes, after).await {
+                Next::Change(change) => {
                     bridge.publish(&change);
                     after = change.position;
-                    if after >= present {
-                        ready.take().map(|ready| ready.send(()));
-                    }
                 }
-                Err(FeedError::HistoryExpired { oldest }) => {
-                    tracing::warn!("the feed was faster than its readers: clients fetch anew");
+                Next::Silence(upto) => {
+                    bridge.pass(upto);
+                    after = upto;
+                }
+                Next::Failure(FeedError::HistoryExpired { oldest }) => {
+                    // A store that has a past begins so.
+                    tracing::info!("clients who have seen less than the feed remembers fetch anew");
                     bridge.lose(realtime(oldest));
                     after = oldest;
-                    continue 'feed;
+                    break;
                 }
-                Err(error) => {
+                Next::Failure(error) => {
                     tracing::error!(%error, "the change feed failed and is opened again");
+                    tokio::time::sleep(RETRY).await;
+                    break;
+                }
+                Next::End => {
+                    tokio::time::sleep(RETRY).await;
                     break;
                 }
             }
         }
-        tokio::time::sleep(RETRY).await;
     }
+}
+
+/// What comes next in the feed.
+enum Next {
+    Change(Arc<Change>),
+    /// Nothing happened up to there that anybody hears of.
+    Silence(Position),
+    Failure(FeedError),
+    End,
+}
+
+async fn next(
+    store: &dyn Store,
+    changes: &mut BoxStream<'static, Result<Arc<Change>, FeedError>>,
+    after: Position,
+) -> Next {
+    poll_fn(|cx| {
+        // Looked up first: what comes to be meanwhile is not passed over.
+        let seen = store.seen();
+        match changes.poll_next_unpin(cx) {
+            Poll::Ready(Some(Ok(change))) => Poll::Ready(Next::Change(change)),
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Next::Failure(error)),
+            Poll::Ready(None) => Poll::Ready(Next::End),
+            Poll::Pending if seen > after => Poll::Ready(Next::Silence(seen)),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
 }
 
 /// The hub's name for a position of the store.
@@ -100,6 +134,14 @@ impl Bridge {
                 tracing::error!(%error, ?at, "a change could not be published: clients fetch anew");
                 self.lose(at);
             }
+        }
+    }
+
+    /// Moves the hub on to where the feed is, so that nobody asks it for a position it has not come to.
+    fn pass(&self, upto: Position) {
+        match self.hub.advance(realtime(upto)) {
+            Ok(()) | Err(PublishError::OutOfOrder { .. }) => {}
+            Err(error) => tracing::error!(%error, "the hub does not move on"),
         }
     }
 

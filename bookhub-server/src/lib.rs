@@ -17,7 +17,8 @@ mod tokens;
 use std::{sync::Arc, time::Instant};
 
 use bookhub_core::{
-    Accounts, AccountsError, CatalogError, Ensured, MemoryStore, Signup, Store, StoreError,
+    Accounts, AccountsError, BookQuery, CatalogError, Ensured, MemoryStore, MongoConfig,
+    MongoStore, Signup, Store, StoreError,
 };
 use bookhub_realtime::{Hub, HubConfig};
 use secrecy::ExposeSecret as _;
@@ -37,7 +38,7 @@ pub enum StartError {
     /// The sample catalogue could not be loaded.
     #[error("The sample catalogue cannot be loaded: {0}")]
     Sample(#[from] CatalogError),
-    /// The database does not answer.
+    /// The database does not answer, or cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -56,8 +57,15 @@ impl Server {
     /// # Errors
     /// If the store, the sample or the first administrator cannot be set up.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let store: Arc<dyn Store> = MemoryStore::shared();
-        if config.sample_catalogue {
+        let store: Arc<dyn Store> = match &config.mongodb_uri {
+            Some(uri) => {
+                let (uri, patience) = (uri.expose_secret(), config.mongodb_patience);
+                let settings = MongoConfig { patience, ..MongoConfig::default() };
+                Arc::new(MongoStore::connect(uri, settings).await?)
+            }
+            None => MemoryStore::shared(),
+        };
+        if config.sample_catalogue && store.books(&BookQuery::default()).await?.total.count == 0 {
             let books = bookhub_core::load_sample(Arc::clone(&store)).await?;
             tracing::info!(books, "the sample catalogue is loaded");
         }
@@ -66,7 +74,7 @@ impl Server {
 
         let secret = match &config.jwt_secret {
             Some(secret) => secret.expose_secret().as_bytes().to_vec(),
-            None => rand::random::<[u8; 32]>().to_vec(),
+            None => store.secret(rand::random()).await?.to_vec(),
         };
         let tokens = Arc::new(Tokens::new(&secret));
         let hub = hub(&store, &accounts, &tokens, &config, secret).await?;

@@ -6,7 +6,8 @@ use std::{
     process::ExitCode,
 };
 
-use bookhub_server::{Args, Config, Server};
+use bookhub_core::StoreError;
+use bookhub_server::{Args, Config, Server, StartError};
 use clap::Parser as _;
 use tokio::{
     net::TcpListener,
@@ -17,6 +18,7 @@ use tracing_subscriber::EnvFilter;
 const FAILED: u8 = 1;
 const WRONG_SETTINGS: u8 = 3;
 const CANNOT_LISTEN: u8 = 4;
+const NO_DATABASE: u8 = 5;
 
 /// What is said to the operator, and the exit code that goes with it.
 type Failure = (u8, String);
@@ -50,11 +52,20 @@ async fn run() -> Result<(), Failure> {
     let address = listener.local_addr().map_err(cannot_listen)?;
     let shutdown = shutdown().map_err(|error| (FAILED, error.to_string()))?;
     let environment = config.environment.as_str();
-    let server = Server::start(config).await.map_err(|error| (FAILED, error.to_string()))?;
+    let server =
+        Server::start(config).await.map_err(|error| (start_code(&error), error.to_string()))?;
     tracing::info!(environment, "the shop is open at http://{address}");
     server.serve(listener, shutdown).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+const fn start_code(error: &StartError) -> u8 {
+    match error {
+        StartError::Store(StoreError::Misconfigured(_)) => WRONG_SETTINGS,
+        StartError::Store(StoreError::Unavailable(_)) => NO_DATABASE,
+        _ => FAILED,
+    }
 }
 
 fn start_logging(config: &Config) -> Result<(), Failure> {

@@ -1,10 +1,12 @@
 //! What the black-box tests share: a running server on a port of its own, an admin's HTTP client,
-//! a raw WebSocket, the command line. It knows the programs only from outside.
+//! a raw WebSocket, the command line, databases. It knows the programs only from outside.
 
+mod database;
 mod program;
 mod server;
 mod socket;
 
+pub use database::{Database, ferret, java_server};
 pub use program::{Finished, program, run_cli};
 pub use server::{Admin, Server};
 pub use socket::Socket;

@@ -27,6 +27,9 @@ pub enum StoreError {
     /// log; a retry does not help.
     #[error("The database holds something unexpected: {0}")]
     Corrupt(String),
+    /// The operator's: the settings of the database cannot be used. A retry does not help.
+    #[error("The database's settings cannot be used: {0}")]
+    Misconfigured(String),
     /// The store is full. Operators delete something or move to a larger store.
     #[error("The store is full: {0}")]
     Full(String),

@@ -5,6 +5,9 @@
 
 mod account;
 mod memory;
+#[cfg(feature = "mongo")]
+mod mongo;
+mod reader;
 
 use std::{fmt, sync::Arc};
 
@@ -14,6 +17,8 @@ use jiff::Timestamp;
 
 pub use account::{Account, PasswordHash};
 pub use memory::{MemoryConfig, MemoryStore};
+#[cfg(feature = "mongo")]
+pub use mongo::{MongoConfig, MongoStore};
 
 use crate::{
     book::{Book, BookContent, BookId, Stock},
@@ -46,6 +51,10 @@ use crate::{
 pub trait Store: BookStore + UserStore + SessionStore + Feed + fmt::Debug + 'static {
     /// Whether the store works at this moment; quick, for a health check.
     async fn health(&self) -> Result<(), StoreError>;
+
+    /// The secret from which the shop's keys derive where nobody has set one: the one that is kept,
+    /// or else `new`, which is kept from then on.
+    async fn secret(&self, new: [u8; 32]) -> Result<[u8; 32], StoreError>;
 }
 
 /// The books. The store keeps their ISBNs unique, counts their versions, and answers queries
@@ -196,7 +205,15 @@ pub trait Feed: Send + Sync {
     /// Which life of the feed this is. Positions of another one mean nothing here.
     async fn epoch(&self) -> Result<Epoch, StoreError>;
 
-    /// The position of the last committed change.
+    /// The oldest position behind which every change is kept.
+    async fn oldest(&self) -> Result<Position, StoreError>;
+
+    /// Up to where the feed has come by now: whoever has read it until there is nothing more has
+    /// every change up to here.
+    fn seen(&self) -> Position;
+
+    /// The position of the present: every change that was committed before the call is at or before
+    /// it and has been seen, every later one is behind it.
     async fn head(&self) -> Result<Position, StoreError>;
 
     /// Every change behind `after`, each exactly once and in commit order: first those that

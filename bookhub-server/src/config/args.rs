@@ -7,7 +7,7 @@ use clap::Parser;
 /// The BookHub bookstore: a catalogue that changes live.
 ///
 /// With nothing set it runs for development: on 127.0.0.1:5000, with a sample catalogue in memory
-/// and an administrator whose password it prints.
+/// and an administrator whose password it prints. With MONGODB_URI it keeps everything there.
 #[derive(Debug, Clone, Default, Parser)]
 #[command(
     name = "bookhub-server",
@@ -15,13 +15,16 @@ use clap::Parser;
     after_help = "\
 Each setting can also stand in the environment or in the file, under the name of the flag: PORT for
 --port in the environment, port in the file. Flags win over the environment, and that over the file.
-Secrets have no flag: JWT_SECRET and ADMIN_PASSWORD (or JWT_SECRET_FILE and ADMIN_PASSWORD_FILE).
+Secrets have no flag: JWT_SECRET, ADMIN_PASSWORD and MONGODB_URI (or a file that JWT_SECRET_FILE,
+ADMIN_PASSWORD_FILE or MONGODB_URI_FILE names).
 
-Exit codes: 0 stopped as asked, 1 failed, 2 wrong flags, 3 wrong settings, 4 cannot listen.
+Exit codes: 0 stopped as asked, 1 failed, 2 wrong flags, 3 wrong settings, 4 cannot listen,
+5 the database cannot be reached.
 
 Examples:
   bookhub-server
   bookhub-server --port 8080 --sample-catalogue false
+  MONGODB_URI=mongodb://localhost/bookhub bookhub-server
   BOOKHUB_ENV=production JWT_SECRET_FILE=/run/secrets/jwt bookhub-server --allow-memory"
 )]
 pub struct Args {
@@ -37,7 +40,7 @@ pub struct Args {
     /// Run in production although the data is kept in memory only
     #[arg(long)]
     pub allow_memory: bool,
-    /// Begin with the sample catalogue [default: true]
+    /// Begin with the sample catalogue if there are no books [default: true in memory]
     #[arg(long, value_name = "BOOL")]
     pub sample_catalogue: Option<bool>,
     /// What to log, such as "info" or "bookhub_server=debug,warn" [default: info]

@@ -8,6 +8,7 @@ mod raw;
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
 };
 
 use secrecy::{ExposeSecret as _, SecretString};
@@ -72,11 +73,15 @@ pub struct Config {
     pub address: SocketAddr,
     /// The origins of the pages that may use it from elsewhere.
     pub client_origins: Vec<String>,
-    /// The secret from which all keys derive; `None` for one that lives as long as the process.
+    /// The connection string of the database; `None` to keep everything in memory.
+    pub mongodb_uri: Option<SecretString>,
+    /// For how long the database is tried at the start.
+    pub mongodb_patience: Duration,
+    /// The secret from which all keys derive; `None` for one that is made up and kept in the store.
     pub jwt_secret: Option<SecretString>,
     /// The first administrator, if one is to be made.
     pub admin: Option<AdminConfig>,
-    /// Whether the store begins with the sample catalogue.
+    /// Whether a store without books begins with the sample catalogue.
     pub sample_catalogue: bool,
     /// Whether changes are broadcast.
     pub realtime: bool,
@@ -97,16 +102,12 @@ impl Config {
         let raw = Raw::load(args, environment)?;
         let environment = raw.environment()?;
         let production = environment == Environment::Production;
-        if raw.mongodb_uri.is_some() {
+        let in_memory = raw.mongodb_uri.is_none();
+        if production && in_memory && !raw.allow_memory.unwrap_or(false) {
             return Err(ConfigError::new(
-                "MONGODB_URI is set, but this version keeps its data in memory only: unset it.",
-            ));
-        }
-        if production && !raw.allow_memory.unwrap_or(false) {
-            return Err(ConfigError::new(
-                "In production the data must outlive the process, and this version keeps it in \
-                 memory only: pass --allow-memory (or ALLOW_MEMORY=true) to run a shop that \
-                 forgets everything at its end.",
+                "In production the data must outlive the process: set MONGODB_URI, or pass \
+                 --allow-memory (or ALLOW_MEMORY=true) to run a shop that forgets everything at \
+                 its end.",
             ));
         }
         let default_host = if production { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
@@ -115,9 +116,11 @@ impl Config {
             environment,
             address: SocketAddr::new(host, raw.port.unwrap_or(5000)),
             client_origins: raw.origins()?,
+            mongodb_uri: raw.mongodb_uri.clone(),
+            mongodb_patience: Duration::from_secs(raw.mongodb_patience.unwrap_or(30)),
             jwt_secret: raw.secret(production)?,
             admin: raw.admin(production, host)?,
-            sample_catalogue: raw.sample_catalogue.unwrap_or(true),
+            sample_catalogue: raw.sample_catalogue.unwrap_or(in_memory),
             realtime: raw.realtime_enabled.unwrap_or(true),
             rate_limits: raw.rate_limit_enabled.unwrap_or(true),
             log: raw.log.clone().unwrap_or_else(|| "info".to_owned()),
@@ -264,6 +267,15 @@ mod tests {
         let safe = load(&["--allow-memory"], &[production, ("JWT_SECRET", GOOD)]).unwrap();
         assert_eq!(safe.address.to_string(), "0.0.0.0:5000");
         assert!(safe.admin.is_none());
+    }
+
+    #[test]
+    fn a_database_makes_production_safe_and_begins_empty() {
+        let uri = ("MONGODB_URI", "mongodb://shop:s3cret@db.example/shop");
+        let production = [("BOOKHUB_ENV", "production"), ("JWT_SECRET", GOOD), uri];
+        let config = load(&[], &production).unwrap();
+        assert!(!config.sample_catalogue);
+        assert!(!format!("{config:?}").contains("s3cret"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::{Args, ConfigError};
 
 /// The settings that the environment may have, under these names in capitals.
 const NAMES: &[&str] = &[
-    "mongodb_uri",
+    "mongodb_patience",
     "port",
     "host",
     "client_url",
@@ -27,13 +27,14 @@ const NAMES: &[&str] = &[
 ];
 
 /// Those that must not be seen, each of which may also stand in a file named by `<NAME>_FILE`.
-const SECRETS: &[&str] = &["jwt_secret", "admin_password"];
+const SECRETS: &[&str] = &["jwt_secret", "admin_password", "mongodb_uri"];
 
 /// What was written, from all sources together.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Raw {
     pub(super) mongodb_uri: Option<SecretString>,
+    pub(super) mongodb_patience: Option<u64>,
     pub(super) port: Option<u16>,
     pub(super) host: Option<IpAddr>,
     pub(super) client_url: Option<String>,

@@ -33,7 +33,7 @@ mod users;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use arc_swap::ArcSwap;
@@ -78,6 +78,7 @@ impl Default for MemoryConfig {
 /// ```
 pub struct MemoryStore {
     epoch: Epoch,
+    secret: OnceLock<[u8; 32]>,
     config: MemoryConfig,
     /// What readers see.
     state: Arc<ArcSwap<State>>,
@@ -105,6 +106,7 @@ impl MemoryStore {
     pub fn with_config(config: MemoryConfig) -> Self {
         Self {
             epoch: Epoch::random(),
+            secret: OnceLock::new(),
             config,
             state: Arc::default(),
             writer: Mutex::new(()),
@@ -151,5 +153,9 @@ impl fmt::Debug for MemoryStore {
 impl Store for MemoryStore {
     async fn health(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    async fn secret(&self, new: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        Ok(*self.secret.get_or_init(|| new))
     }
 }

@@ -1,0 +1,71 @@
+//! What the driver's errors mean to the shop.
+
+use mongodb::error::{CommandError, Error, ErrorKind, WriteFailure};
+
+use crate::error::StoreError;
+
+/// A unique index refused the write.
+const DUPLICATE_KEY: i32 = 11_000;
+
+/// Something that the server had not thought of.
+const INTERNAL: i32 = 1;
+
+/// There is no space left.
+const OUT_OF_DISK_SPACE: i32 = 14_031;
+
+/// The server does not know the command, stage or option (some cannot even parse it), or has no oplog
+/// to read changes from.
+const NOT_SUPPORTED: [i32; 8] = [9, 59, 72, 115, 238, 303, 40_324, 40_573];
+
+/// The point to go on from is no longer, or was never, in this server's oplog.
+const HISTORY_LOST: [i32; 4] = [50_811, 260, 280, 286];
+
+/// The error as the store's own. What the driver says is kept; it has no secrets in it.
+pub(super) fn of_store(error: Error) -> StoreError {
+    if code(&error) == Some(OUT_OF_DISK_SPACE) {
+        return StoreError::Full(error.to_string());
+    }
+    match &*error.kind {
+        ErrorKind::Bson(_) | ErrorKind::BsonDeserialization(_) => {
+            StoreError::Corrupt(error.to_string())
+        }
+        ErrorKind::Authentication { .. } => StoreError::Misconfigured(error.to_string()),
+        _ => StoreError::unavailable(error),
+    }
+}
+
+/// Whether a unique index refused the write.
+pub(super) fn is_duplicate(error: &Error) -> bool {
+    // FerretDB lets SQLite's own words through where a document is found and changed at once.
+    let is_of_sqlite = |error: &CommandError| {
+        error.code == INTERNAL && error.message.contains("UNIQUE constraint failed")
+    };
+    code(error) == Some(DUPLICATE_KEY)
+        || matches!(&*error.kind, ErrorKind::Command(error) if is_of_sqlite(error))
+}
+
+/// Whether a write of many failed at this one because of a unique index.
+pub(super) const fn is_duplicate_code(code: i32) -> bool {
+    code == DUPLICATE_KEY
+}
+
+/// Whether the server cannot do that at all.
+pub(super) fn is_unsupported(error: &Error) -> bool {
+    matches!(&*error.kind, ErrorKind::IncompatibleServer { .. })
+        || code(error).is_some_and(|code| NOT_SUPPORTED.contains(&code))
+}
+
+/// Whether a change stream cannot go on from where it was.
+pub(super) fn is_history_lost(error: &Error) -> bool {
+    code(error).is_some_and(|code| HISTORY_LOST.contains(&code))
+        || error.contains_label("NonResumableChangeStreamError")
+}
+
+fn code(error: &Error) -> Option<i32> {
+    match &*error.kind {
+        ErrorKind::Command(error) => Some(error.code),
+        ErrorKind::Write(WriteFailure::WriteError(error)) => Some(error.code),
+        ErrorKind::Write(WriteFailure::WriteConcernError(error)) => Some(error.code),
+        _ => None,
+    }
+}

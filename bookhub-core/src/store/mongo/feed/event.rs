@@ -1,0 +1,113 @@
+//! What an event of the change stream means to the shop.
+
+use mongodb::{
+    bson::{Bson, Document, RawDocumentBuf},
+    change_stream::event::{ChangeStreamEvent, OperationType},
+};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::super::{
+    documents::{self, BookDocument, INTERNAL},
+    schema,
+};
+use crate::{
+    book::{Book, BookId},
+    change::ChangeKind,
+    error::StoreError,
+    user::{Role, SessionId, UserId},
+};
+
+pub(super) type Event = ChangeStreamEvent<RawDocumentBuf>;
+
+/// What an event says. One that makes no sense is reported, and says nothing.
+pub(super) fn meaning(event: &Event) -> Option<ChangeKind> {
+    let meant = match event.ns.as_ref().and_then(|namespace| namespace.coll.as_deref()) {
+        Some(schema::BOOKS) => of_book(event),
+        Some(schema::USERS) => of_user(event),
+        Some(schema::SESSIONS) => of_session(event),
+        _ => Ok(None),
+    };
+    meant.unwrap_or_else(|problem| {
+        let kind = &event.operation_type;
+        tracing::error!(%problem, ?kind, "a change in the database makes no sense, and is not told");
+        None
+    })
+}
+
+/// Whether it is a change of one document whose new state the server has not given.
+pub(super) fn lacks_document(event: &Event) -> bool {
+    matches!(event.operation_type, OperationType::Update) && event.full_document.is_none()
+}
+
+fn of_book(event: &Event) -> Result<Option<ChangeKind>, StoreError> {
+    let book = |make: fn(std::sync::Arc<Book>) -> ChangeKind| {
+        let raw = event.full_document.as_ref();
+        raw.map(|raw| Ok(make(BookDocument::read(raw)?.into()))).transpose()
+    };
+    match event.operation_type {
+        OperationType::Insert => book(ChangeKind::BookCreated),
+        OperationType::Replace => book(ChangeKind::BookUpdated),
+        OperationType::Update if is_internal(event) => Ok(None),
+        OperationType::Update => book(ChangeKind::BookUpdated),
+        OperationType::Delete => {
+            Ok(key(event).map(|id| ChangeKind::BookDeleted(BookId::from_uuid(id))))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn of_user(event: &Event) -> Result<Option<ChangeKind>, StoreError> {
+    #[derive(Deserialize)]
+    struct Part {
+        role: Role,
+    }
+    let told = match event.operation_type {
+        OperationType::Replace => true,
+        OperationType::Update => changed(event).any(|field| field == "role"),
+        _ => false,
+    };
+    let (Some(id), Some(raw)) = (key(event), event.full_document.as_ref().filter(|_| told)) else {
+        return Ok(None);
+    };
+    let Part { role } = documents::read(raw, "user")?;
+    Ok(Some(ChangeKind::RoleChanged { user: UserId::from_uuid(id), role }))
+}
+
+fn of_session(event: &Event) -> Result<Option<ChangeKind>, StoreError> {
+    #[derive(Deserialize)]
+    struct Part {
+        user: mongodb::bson::Uuid,
+    }
+    let told = changed(event).any(|field| field == "endedAt");
+    let (Some(id), Some(raw)) = (key(event), event.full_document.as_ref().filter(|_| told)) else {
+        return Ok(None);
+    };
+    let Part { user } = documents::read(raw, "session of a user")?;
+    let (user, session) = (UserId::from_uuid(documents::plain(user)), SessionId::from_uuid(id));
+    Ok(Some(ChangeKind::SessionEnded { user, session }))
+}
+
+/// Whether an update of a book has changed only what no client hears of.
+fn is_internal(event: &Event) -> bool {
+    let mut fields = changed(event).peekable();
+    fields.peek().is_some() && fields.all(|field| INTERNAL.contains(&field))
+}
+
+/// The fields of the document in which an update has changed something.
+fn changed(event: &Event) -> impl Iterator<Item = &str> {
+    let description = event.update_description.iter();
+    let fields = description.flat_map(|description| {
+        let arrays = description.truncated_arrays.iter().flatten().map(|array| &array.field);
+        description.updated_fields.keys().chain(&description.removed_fields).chain(arrays)
+    });
+    fields.map(|path| path.split('.').next().unwrap_or(path))
+}
+
+/// The `_id` of the document, if it is one that the shop gives.
+fn key(event: &Event) -> Option<Uuid> {
+    match event.document_key.as_ref().and_then(|key: &Document| key.get("_id"))? {
+        Bson::Binary(binary) => binary.to_uuid().ok().map(documents::plain),
+        _ => None,
+    }
+}

@@ -1,0 +1,277 @@
+//! The feed of a store in MongoDB: one change stream on the database, the same on every process.
+//!
+//! A position is the cluster time of an event, and its number among those of that time. What was
+//! heard lately is in a [`history`]; [`stream`] writes it, [`event`] says what it means, and
+//! [`notes`] keep in the database what a new process has to know.
+
+mod event;
+mod history;
+mod notes;
+mod stream;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+use jiff::Timestamp;
+use mongodb::{
+    Collection, Database,
+    bson::{self, Document, doc},
+    change_stream::ChangeStream,
+};
+use tokio::{
+    sync::{Mutex, MutexGuard, watch},
+    task::AbortHandle,
+    time::{sleep, timeout},
+};
+
+use self::{
+    event::Event,
+    history::History,
+    notes::{Noted, Notes},
+    stream::{Follower, Place, Start},
+};
+use super::{MongoConfig, MongoStore, error, schema};
+use crate::{
+    change::{Change, ChangeKind, Epoch, Position},
+    error::{FeedError, StoreError},
+    store::{Feed, reader},
+};
+
+/// How long a mark may take to come by.
+const MARK_TIMEOUT: Duration = Duration::from_secs(10);
+
+pub(super) struct MongoFeed {
+    epoch: Epoch,
+    history: Arc<History>,
+    source: Source,
+}
+
+enum Source {
+    /// What the server says was committed.
+    Stream { documents: Collection<Document>, passed: watch::Receiver<i64>, follower: AbortHandle },
+    /// What this process writes; whoever writes has the lock.
+    Local(Mutex<()>),
+}
+
+impl MongoFeed {
+    /// Begins to follow the database.
+    pub(super) async fn open(
+        database: &Database,
+        config: &MongoConfig,
+    ) -> Result<Arc<Self>, StoreError> {
+        let images = schema::keep_images(database).await;
+        // Opened before anything is noted: the feed's first note is in it.
+        match stream::open(database, &Start::Now, images).await {
+            Ok(stream) => Self::follow(database, config, stream, images).await,
+            Err(failure) if error::is_unsupported(&failure) => {
+                tracing::warn!(
+                    "the server has no change streams: changes that other servers or programs make \
+                     are not shown live, and clients fetch anew after a restart. A MongoDB server \
+                     gets them as a replica set: start it with --replSet rs0, and call rs.initiate()"
+                );
+                let history = History::new(Position::START, Position::START, config.history);
+                let source = Source::Local(Mutex::default());
+                Ok(Arc::new(Self { epoch: Epoch::random(), history: Arc::new(history), source }))
+            }
+            Err(failure) => Err(error::of_store(failure)),
+        }
+    }
+
+    async fn follow(
+        database: &Database,
+        config: &MongoConfig,
+        now: ChangeStream<Event>,
+        images: bool,
+    ) -> Result<Arc<Self>, StoreError> {
+        let documents = database.collection::<Document>(schema::FEED);
+        let (noted, is_first) = noted(database, &documents).await?;
+        let begin = begin(database, config, now, images, &noted, is_first).await?;
+        let seen = begin.place.position().max(begin.oldest.unwrap_or(Position::START));
+        let oldest = begin.oldest.unwrap_or(Position::START);
+        let history = Arc::new(History::new(oldest, seen, config.history));
+        let (sender, passed) = watch::channel(0);
+        let follower = Follower {
+            database: database.clone(),
+            stream: begin.stream,
+            images,
+            place: begin.place,
+            history: Arc::clone(&history),
+            notes: Notes::new(database, noted.epoch.clone(), sender),
+        };
+        let follower = tokio::spawn(follower.run()).abort_handle();
+        let source = Source::Stream { documents, passed, follower };
+        let feed = Arc::new(Self { epoch: noted.epoch, history, source });
+        if is_first || begin.is_blind {
+            let present = feed.head().await?;
+            if begin.is_blind {
+                // What happened before this process looked is not known to it.
+                feed.history.lose(present);
+            }
+        }
+        Ok(feed)
+    }
+
+    /// Whether it feeds what this process writes.
+    pub(super) const fn is_local(&self) -> bool {
+        matches!(self.source, Source::Local(_))
+    }
+
+    /// The turn to write of one who writes locally.
+    pub(super) async fn turn(&self) -> Turn<'_> {
+        let lock = match &self.source {
+            Source::Local(lock) => Some(lock.lock().await),
+            Source::Stream { .. } => None,
+        };
+        Turn { history: &self.history, _lock: lock }
+    }
+
+    /// Up to where every change has been heard of.
+    pub(super) fn seen(&self) -> Position {
+        self.history.seen()
+    }
+
+    async fn head(&self) -> Result<Position, StoreError> {
+        let Source::Stream { documents, passed, .. } = &self.source else {
+            return Ok(self.seen());
+        };
+        let mut passed = passed.clone();
+        let late = |_| StoreError::unavailable("the change stream does not come to the present");
+        let coming = async {
+            let number = notes::mark(documents).await?;
+            passed.wait_for(|passed| *passed >= number).await.map_err(StoreError::unavailable)?;
+            Ok(self.seen())
+        };
+        timeout(MARK_TIMEOUT, coming).await.map_err(late)?
+    }
+}
+
+impl Drop for MongoFeed {
+    fn drop(&mut self) {
+        if let Source::Stream { follower, .. } = &self.source {
+            follower.abort();
+        }
+    }
+}
+
+pub(super) struct Turn<'a> {
+    history: &'a History,
+    _lock: Option<MutexGuard<'a, ()>>,
+}
+
+impl Turn<'_> {
+    /// Feeds what was written.
+    pub(super) fn record(&self, changes: Vec<ChangeKind>) {
+        let now = Timestamp::now();
+        changes.into_iter().for_each(|kind| self.history.record_next(now, kind));
+    }
+}
+
+/// Where a process begins to follow.
+struct Begin {
+    stream: ChangeStream<Event>,
+    place: Place,
+    oldest: Option<Position>,
+    /// Whether what happened before is not known.
+    is_blind: bool,
+}
+
+/// What is noted of the feed, with an epoch that holds for this deployment. Returns whether the feed
+/// was born just now.
+async fn noted(
+    database: &Database,
+    documents: &Collection<Document>,
+) -> Result<(Noted, bool), StoreError> {
+    let (noted, is_first) = notes::read_or_begin(documents).await?;
+    let Some(last) = noted.time else { return Ok((noted, is_first)) };
+    let answer = database.run_command(doc! { "ping": 1 }).await.map_err(error::of_store)?;
+    // A clock that is behind what was noted is another deployment's: its positions would come again.
+    if answer.get_timestamp("operationTime").is_ok_and(|now| now < last) {
+        tracing::warn!("the data come from another deployment: clients fetch anew");
+        notes::renew(documents, &noted.epoch).await?;
+        return notes::read_or_begin(documents).await;
+    }
+    Ok((noted, is_first))
+}
+
+/// Finds the way back into the past, as far as it goes.
+async fn begin(
+    database: &Database,
+    config: &MongoConfig,
+    now: ChangeStream<Event>,
+    images: bool,
+    noted: &Noted,
+    is_first: bool,
+) -> Result<Begin, StoreError> {
+    if is_first {
+        return Ok(Begin { stream: now, place: Place::default(), oldest: None, is_blind: false });
+    }
+    let noted = settled(database, noted).await?;
+    let (Some(last), Some(born)) = (noted.time, noted.born) else {
+        return Ok(Begin { stream: now, place: Place::default(), oldest: None, is_blind: true });
+    };
+    let window = u32::try_from(config.refill.as_secs()).unwrap_or(u32::MAX);
+    let early = bson::Timestamp { time: last.time.saturating_sub(window), increment: 0 };
+    // What the feed was born before is none of its history.
+    let from = early.max(born);
+    let place = Place::before(from);
+    match stream::open(database, &Start::At(from), images).await {
+        Ok(stream) => {
+            let oldest = (from > born).then(|| place.position());
+            return Ok(Begin { stream, place, oldest, is_blind: false });
+        }
+        Err(failure) if error::is_history_lost(&failure) => {}
+        Err(failure) => return Err(error::of_store(failure)),
+    }
+    tracing::warn!("the server's history is shorter than the feed's: older clients fetch anew");
+    let (Some(token), Some(ordinal)) = (noted.token, noted.ordinal) else {
+        return Ok(Begin { stream: now, place: Place::default(), oldest: None, is_blind: true });
+    };
+    let ordinal = u64::try_from(ordinal).unwrap_or(0);
+    let place = Place { ordinal, ..Place::before(last) };
+    match stream::open(database, &Start::After(token), images).await {
+        Ok(stream) => Ok(Begin { stream, place, oldest: Some(place.position()), is_blind: false }),
+        Err(failure) if error::is_history_lost(&failure) => {
+            Ok(Begin { stream: now, place: Place::default(), oldest: None, is_blind: true })
+        }
+        Err(failure) => Err(error::of_store(failure)),
+    }
+}
+
+/// The notes once the process that has begun the feed has written where; it may just be doing so.
+async fn settled(database: &Database, noted: &Noted) -> Result<Noted, StoreError> {
+    let documents = database.collection::<Document>(schema::FEED);
+    let mut noted = noted.clone();
+    for _ in 0..50 {
+        if noted.time.is_some() {
+            break;
+        }
+        sleep(Duration::from_millis(100)).await;
+        (noted, _) = notes::read_or_begin(&documents).await?;
+    }
+    Ok(noted)
+}
+
+#[async_trait]
+impl Feed for MongoStore {
+    async fn epoch(&self) -> Result<Epoch, StoreError> {
+        Ok(self.feed.epoch.clone())
+    }
+
+    async fn oldest(&self) -> Result<Position, StoreError> {
+        Ok(self.feed.history.oldest())
+    }
+
+    fn seen(&self) -> Position {
+        self.feed.seen()
+    }
+
+    async fn head(&self) -> Result<Position, StoreError> {
+        self.feed.head().await
+    }
+
+    fn changes(&self, after: Position) -> BoxStream<'static, Result<Arc<Change>, FeedError>> {
+        let history = &self.feed.history;
+        reader::read(Arc::clone(history), history.subscribe(), after)
+    }
+}

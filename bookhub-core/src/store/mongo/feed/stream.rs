@@ -1,0 +1,233 @@
+//! The change stream: where it begins, how it goes on after a failure, and what is counted along it.
+
+use std::{sync::Arc, time::Duration};
+
+use mongodb::{
+    Database,
+    bson::{DateTime, RawDocumentBuf, Timestamp, doc},
+    change_stream::{
+        ChangeStream,
+        event::{OperationType, ResumeToken},
+    },
+    options::FullDocumentType,
+};
+use tokio::time::{Instant, sleep};
+
+use super::{
+    super::{documents, error, migrate, schema},
+    event::{self, Event},
+    history::History,
+    notes::{Note, Notes},
+};
+use crate::change::Position;
+
+/// For how long the server holds a question when there is nothing new.
+const AWAIT: Duration = Duration::from_secs(1);
+
+/// How long to wait before a stream that failed is opened again, at first and at most.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Where a stream stands: the cluster time of its last event, and how many events of that time it
+/// has had, counted before anything is left out. Every process counts alike.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) time: u64,
+    pub(super) ordinal: u64,
+}
+
+impl Place {
+    /// Before every event of a cluster time.
+    pub(super) fn before(time: Timestamp) -> Self {
+        Self { time: number(time), ordinal: 0 }
+    }
+
+    pub(super) const fn position(self) -> Position {
+        Position::new((self.time as u128) << 64 | self.ordinal as u128)
+    }
+
+    /// The place of the next event.
+    fn next(self, time: Timestamp) -> Self {
+        let time = number(time);
+        Self { time, ordinal: if time == self.time { self.ordinal + 1 } else { 1 } }
+    }
+
+    pub(super) fn timestamp(self) -> Timestamp {
+        let [time, increment] = [self.time >> 32, self.time & u64::from(u32::MAX)];
+        let part = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        Timestamp { time: part(time), increment: part(increment) }
+    }
+}
+
+fn number(time: Timestamp) -> u64 {
+    u64::from(time.time) << 32 | u64::from(time.increment)
+}
+
+/// Where to begin.
+#[derive(Clone, Debug)]
+pub(super) enum Start {
+    Now,
+    /// At the first event of this time.
+    At(Timestamp),
+    /// Behind the event of this token.
+    After(ResumeToken),
+}
+
+/// Opens a stream of all that clients may hear of.
+pub(super) async fn open(
+    database: &Database,
+    start: &Start,
+    images: bool,
+) -> mongodb::error::Result<ChangeStream<Event>> {
+    let full =
+        if images { FullDocumentType::WhenAvailable } else { FullDocumentType::UpdateLookup };
+    // A drop or rename of any collection, and the end of the database, come too.
+    let followed = doc! { "$match": { "$or": [
+        { "ns.coll": { "$in": schema::FOLLOWED.to_vec() } },
+        { "operationType": { "$in": ["drop", "rename", "dropDatabase", "invalidate"] } },
+    ] } };
+    let mut watch = database.watch().pipeline([followed]).full_document(full).max_await_time(AWAIT);
+    match start {
+        Start::Now => {}
+        Start::At(time) => watch = watch.start_at_operation_time(*time),
+        Start::After(token) => watch = watch.resume_after(token.clone()),
+    }
+    Ok(watch.await?.with_type())
+}
+
+/// Follows a stream for as long as there is a history to write it into.
+pub(super) struct Follower {
+    pub(super) database: Database,
+    pub(super) stream: ChangeStream<Event>,
+    pub(super) images: bool,
+    pub(super) place: Place,
+    pub(super) history: Arc<History>,
+    pub(super) notes: Notes,
+}
+
+impl Follower {
+    /// Follows for ever.
+    pub(super) async fn run(mut self) {
+        let mut failures = 0_u32;
+        loop {
+            let next = self.stream.next_if_any().await;
+            match next {
+                Ok(Some(event)) if matches!(event.operation_type, OperationType::Invalidate) => {
+                    tracing::warn!("the database was dropped: clients fetch anew");
+                    self.begin_anew().await;
+                }
+                Ok(Some(event)) => self.take(event).await,
+                Ok(None) if !self.stream.is_alive() => self.begin_anew().await,
+                Ok(None) => {}
+                Err(failure) => {
+                    failures += 1;
+                    self.resume(&failure, failures).await;
+                    continue;
+                }
+            }
+            failures = 0;
+            self.note().await;
+        }
+    }
+
+    /// Records an event.
+    async fn take(&mut self, mut event: Event) {
+        let Some(time) = event.cluster_time else { return };
+        self.place = self.place.next(time);
+        if event::lacks_document(&event) {
+            event.full_document = look_up(&self.database, &event).await;
+        }
+        let at =
+            event.wall_time.unwrap_or_else(|| DateTime::from_millis(i64::from(time.time) * 1_000));
+        let meaning = event::meaning(&event);
+        if meaning.is_some() {
+            set_right(&self.database, &event).await;
+        }
+        self.history.record(self.place.position(), documents::timestamp(at), meaning);
+        self.notes.heed(&event);
+    }
+
+    /// Notes, now and then, how far the stream has come.
+    async fn note(&mut self) {
+        let token = self.stream.resume_token();
+        self.notes.write(Note { place: self.place, token }).await;
+    }
+
+    /// Goes on after a failure, from where the stream was, if there is still a way.
+    async fn resume(&mut self, failure: &mongodb::error::Error, failures: u32) {
+        if error::is_history_lost(failure) {
+            tracing::warn!(error = %failure, "the change stream has lost its place: clients fetch anew");
+            return self.begin_anew().await;
+        }
+        tracing::warn!(error = %failure, "the change stream failed, and is opened again");
+        sleep(LONGEST_PAUSE.min(FIRST_PAUSE * 2_u32.saturating_pow(failures.min(8)))).await;
+        let start = match self.stream.resume_token() {
+            Some(token) => Start::After(token),
+            None => Start::At(self.place.timestamp()),
+        };
+        let is_recounted = matches!(start, Start::At(_));
+        match open(&self.database, &start, self.images).await {
+            Ok(stream) => {
+                self.stream = stream;
+                if is_recounted {
+                    self.place.ordinal = 0;
+                }
+            }
+            Err(error) if error::is_history_lost(&error) => {
+                tracing::warn!(%error, "the change stream has lost its place: clients fetch anew");
+                self.begin_anew().await;
+            }
+            // The next question fails at once, and brings us back here.
+            Err(error) => tracing::debug!(%error, "the change stream cannot be opened yet"),
+        }
+    }
+
+    /// Begins at the present. What happened since the last event is not known.
+    async fn begin_anew(&mut self) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match open(&self.database, &Start::Now, self.images).await {
+                Ok(stream) => {
+                    self.stream = stream;
+                    break;
+                }
+                Err(error) => tracing::debug!(%error, "the change stream cannot be opened yet"),
+            }
+            sleep(pause).await;
+            pause = LONGEST_PAUSE.min(pause * 2);
+        }
+        // The first event that comes is of our own: up to it, everything is lost.
+        let begun = Instant::now();
+        self.notes.mark().await;
+        while begun.elapsed() < Duration::from_secs(30) {
+            match self.stream.next_if_any().await {
+                Ok(Some(event)) => {
+                    if let Some(time) = event.cluster_time {
+                        self.place = Place::before(time);
+                        self.history.lose(self.place.position());
+                    }
+                    return self.take(event).await;
+                }
+                Ok(None) => {}
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// The document of an update as it is now; nothing if it is gone.
+async fn look_up(database: &Database, event: &Event) -> Option<RawDocumentBuf> {
+    let collection = event.ns.as_ref()?.coll.as_ref()?;
+    let documents = database.collection::<RawDocumentBuf>(collection);
+    documents.find_one(event.document_key.clone()?).await.ok().flatten()
+}
+
+/// Sets right what follows from the rest of a book, where another program has written only that.
+async fn set_right(database: &Database, event: &Event) {
+    let is_book = event.ns.as_ref().and_then(|ns| ns.coll.as_deref()) == Some(schema::BOOKS);
+    if let Some(raw) = event.full_document.as_ref().filter(|_| is_book)
+        && let Err(error) = migrate::repair(&database.collection(schema::BOOKS), raw).await
+    {
+        tracing::warn!(%error, "a book that another program wrote is not found by its words yet");
+    }
+}

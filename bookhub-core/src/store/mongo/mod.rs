@@ -1,0 +1,208 @@
+//! The store on a MongoDB server, or one that speaks its protocol.
+//!
+//! **A write** is one conditional update of one document ([`books`], [`users`]); what is unique is so
+//! by an index ([`schema`]). Nothing needs transactions, so a standalone server will do.
+//!
+//! **A read** asks an index for each query ([`query`]); documents keep, beside what people typed, the
+//! forms by which they are found and sorted ([`documents`]).
+//!
+//! **The feed** is the server's change stream ([`feed`]): what the database committed, whoever wrote
+//! it. A server that has none feeds what this process writes, and says so once.
+//!
+//! Must not know the rules of the shop.
+
+mod books;
+mod connect;
+mod documents;
+mod error;
+mod feed;
+mod migrate;
+mod query;
+mod schema;
+mod users;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use mongodb::{
+    Collection, Database,
+    bson::{Binary, Document, RawDocumentBuf, doc, spec::BinarySubtype},
+};
+use tokio::time::timeout;
+
+use self::{
+    documents::{AccountDocument, BookDocument, SessionDocument},
+    feed::MongoFeed,
+};
+use super::Store;
+use crate::{change::ChangeKind, clock::Clock, error::StoreError};
+
+/// How a [`MongoStore`] behaves. What the connection string says (pool, TLS, credentials, server
+/// selection) holds; this is the rest.
+///
+/// ```
+/// use std::time::Duration;
+/// use bookhub_core::MongoConfig;
+///
+/// let config = MongoConfig { patience: Duration::from_secs(5), ..MongoConfig::default() };
+/// assert_eq!(config.database, "bookhub");
+/// ```
+#[derive(Clone, Debug)]
+pub struct MongoConfig {
+    /// The database to use where the connection string names none: `bookhub`.
+    pub database: String,
+    /// For how long to try to reach the database at first: 30 s.
+    pub patience: Duration,
+    /// After how long a read or write that is not answered has failed: 2 s.
+    pub deadline: Duration,
+    /// How many changes the feed keeps for readers who come back: 100,000.
+    pub history: usize,
+    /// How much of the past a new process reads again from the change stream, before the last
+    /// position that any has noted: 10 minutes.
+    pub refill: Duration,
+    /// The clock by which sessions end.
+    pub clock: Clock,
+}
+
+impl Default for MongoConfig {
+    fn default() -> Self {
+        Self {
+            database: "bookhub".to_owned(),
+            patience: Duration::from_secs(30),
+            deadline: Duration::from_secs(2),
+            history: 100_000,
+            refill: Duration::from_secs(600),
+            clock: Clock::system(),
+        }
+    }
+}
+
+/// Everything in a MongoDB database. Cheap to clone.
+///
+/// ```no_run
+/// use bookhub_core::{BookQuery, BookStore, MongoConfig, MongoStore};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), bookhub_core::StoreError> {
+/// let store = MongoStore::connect("mongodb://localhost/bookhub", MongoConfig::default()).await?;
+/// let page = store.books(&BookQuery::default()).await?;
+/// println!("{} books", page.total.count);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct MongoStore {
+    database: Database,
+    config: Arc<MongoConfig>,
+    feed: Arc<MongoFeed>,
+    /// Whether the server forgets expired sessions by itself.
+    expires: bool,
+}
+
+impl MongoStore {
+    /// Connects to the database that the connection string `uri` names, makes what is missing there
+    /// (collections, indexes, the newest form of each document), and begins to follow its changes.
+    /// Several processes may do so at the same time.
+    ///
+    /// # Errors
+    /// `Misconfigured` if the string cannot be used, `Unavailable` if the server is not reached in
+    /// time. No error and no log shows the string's password.
+    pub async fn connect(uri: &str, config: MongoConfig) -> Result<Self, StoreError> {
+        let database = connect::connect(uri, &config).await?;
+        let expires = schema::prepare(&database).await?;
+        let feed = MongoFeed::open(&database, &config).await?;
+        let store = Self { database, config: Arc::new(config), feed, expires };
+        migrate::migrate(&store.books()).await?;
+        Ok(store)
+    }
+
+    fn books(&self) -> Collection<BookDocument> {
+        self.database.collection(schema::BOOKS)
+    }
+
+    /// The books as they stand in the database, whatever somebody has written there.
+    fn raw_books(&self) -> Collection<RawDocumentBuf> {
+        self.database.collection(schema::BOOKS)
+    }
+
+    fn users(&self) -> Collection<AccountDocument> {
+        self.database.collection(schema::USERS)
+    }
+
+    fn sessions(&self) -> Collection<SessionDocument> {
+        self.database.collection(schema::SESSIONS)
+    }
+
+    /// Waits for the answer of the database, as long as is reasonable.
+    async fn answer<T>(
+        &self,
+        work: impl IntoFuture<Output = mongodb::error::Result<T>, IntoFuture: Send>,
+    ) -> Result<T, StoreError> {
+        self.outcome(work).await?.map_err(error::of_store)
+    }
+
+    /// The same, with an error of the server left as it is.
+    async fn outcome<T>(
+        &self,
+        work: impl IntoFuture<Output = mongodb::error::Result<T>, IntoFuture: Send>,
+    ) -> Result<mongodb::error::Result<T>, StoreError> {
+        let late = |_| StoreError::unavailable("it has not answered in time");
+        timeout(self.config.deadline, work.into_future()).await.map_err(late)
+    }
+
+    /// Writes, and feeds what `work` says was changed where the server does not tell. There, writes
+    /// take turns, and go on when nobody waits for them any more.
+    async fn write<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<(T, Vec<ChangeKind>), E>> + Send + 'static,
+    ) -> Result<T, E> {
+        if !self.feed.is_local() {
+            return work.await.map(|(done, _)| done);
+        }
+        let feed = Arc::clone(&self.feed);
+        let written = tokio::spawn(async move {
+            let turn = feed.turn().await;
+            let (done, changes) = work.await?;
+            turn.record(changes);
+            Ok(done)
+        });
+        written.await.unwrap_or_else(|error| Err(StoreError::unavailable(error).into()))
+    }
+}
+
+impl fmt::Debug for MongoStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let database = self.database.name();
+        f.debug_struct("MongoStore").field("database", &database).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Store for MongoStore {
+    async fn health(&self) -> Result<(), StoreError> {
+        self.answer(self.database.run_command(doc! { "ping": 1 })).await?;
+        Ok(())
+    }
+
+    async fn secret(&self, new: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        let settings = self.database.collection::<Document>(schema::SETTINGS);
+        let name = doc! { "_id": "secret" };
+        let value = Binary { subtype: BinarySubtype::Generic, bytes: new.to_vec() };
+        let keep = settings.update_one(name.clone(), doc! { "$setOnInsert": { "value": value } });
+        match self.outcome(keep.upsert(true)).await? {
+            Ok(_) => {}
+            // Another process was quicker.
+            Err(failure) if error::is_duplicate(&failure) => {}
+            Err(failure) => return Err(error::of_store(failure)),
+        }
+        let kept = self.answer(settings.find_one(name)).await?;
+        let bytes = kept.as_ref().and_then(|kept| kept.get_binary_generic("value").ok());
+        let secret = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok());
+        let corrupt = || StoreError::Corrupt("the secret in settings has not 32 bytes".to_owned());
+        secret.ok_or_else(corrupt)
+    }
+}
+
+/// `{_id: id}`
+fn by_id(id: uuid::Uuid) -> Document {
+    doc! { "_id": documents::uuid(id) }
+}

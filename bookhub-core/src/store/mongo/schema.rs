@@ -1,0 +1,82 @@
+//! The collections and their indexes.
+
+use std::time::Duration;
+
+use mongodb::{
+    Database, IndexModel,
+    bson::{Document, doc},
+    options::IndexOptions,
+};
+
+use super::error;
+use crate::error::StoreError;
+
+pub(super) const BOOKS: &str = "books";
+pub(super) const USERS: &str = "users";
+pub(super) const SESSIONS: &str = "sessions";
+/// What the shop itself keeps.
+pub(super) const SETTINGS: &str = "settings";
+/// What the processes know of the feed together.
+pub(super) const FEED: &str = "feed";
+
+/// The collections of which clients may hear, and the feed's own, by whose writes it moves on.
+pub(super) const FOLLOWED: [&str; 5] = [BOOKS, USERS, SESSIONS, "orders", FEED];
+
+/// Makes what is missing. Returns whether the server forgets expired documents by itself.
+pub(super) async fn prepare(database: &Database) -> Result<bool, StoreError> {
+    let plain = |keys: Document| IndexModel::builder().keys(keys).build();
+    let unique = |keys: Document, sparse| {
+        let options = IndexOptions::builder().unique(true).sparse(sparse).build();
+        IndexModel::builder().keys(keys).options(options).build()
+    };
+    let indexes = [
+        (BOOKS, plain(doc! { "createdAt": 1, "_id": 1 })),
+        (BOOKS, plain(doc! { "titleKey": 1, "_id": 1 })),
+        (BOOKS, plain(doc! { "authorKey": 1, "_id": 1 })),
+        (BOOKS, plain(doc! { "price": 1, "_id": 1 })),
+        (BOOKS, plain(doc! { "year": 1, "_id": 1 })),
+        (BOOKS, plain(doc! { "genreKey": 1, "createdAt": 1, "_id": 1 })),
+        (BOOKS, plain(doc! { "genre": 1 })),
+        (BOOKS, plain(doc! { "terms": 1, "createdAt": 1, "_id": 1 })),
+        (BOOKS, unique(doc! { "isbn": 1 }, Some(true))),
+        (USERS, unique(doc! { "usernameKey": 1 }, None)),
+        (USERS, unique(doc! { "emailKey": 1 }, Some(true))),
+        (SESSIONS, plain(doc! { "user": 1 })),
+    ];
+    for (collection, index) in indexes {
+        let made = database.collection::<Document>(collection).create_index(index).await;
+        made.map_err(error::of_store)?;
+    }
+    forget_expired(database).await
+}
+
+/// Has the server forget sessions that have expired, where it can.
+async fn forget_expired(database: &Database) -> Result<bool, StoreError> {
+    let sessions = database.collection::<Document>(SESSIONS);
+    let options = IndexOptions::builder().expire_after(Duration::ZERO).build();
+    let index = IndexModel::builder().keys(doc! { "expiresAt": 1 }).options(options).build();
+    match sessions.create_index(index).await {
+        Ok(_) => Ok(true),
+        Err(failure) if error::is_unsupported(&failure) => {
+            let index = IndexModel::builder().keys(doc! { "expiresAt": 1 }).build();
+            sessions.create_index(index).await.map_err(error::of_store)?;
+            tracing::warn!("the server has no TTL indexes: expired sessions are purged at logins");
+            Ok(false)
+        }
+        Err(failure) => Err(error::of_store(failure)),
+    }
+}
+
+/// Has the server keep what documents were after each change, where it can: then an event says the
+/// same on every process. Returns whether it does.
+pub(super) async fn keep_images(database: &Database) -> bool {
+    for collection in FOLLOWED {
+        let enabled = doc! { "enabled": true };
+        let keep = doc! { "collMod": collection, "changeStreamPreAndPostImages": enabled };
+        if let Err(error) = database.run_command(keep).await {
+            tracing::debug!(%error, collection, "the server keeps no post-images");
+            return false;
+        }
+    }
+    true
+}

@@ -1,0 +1,110 @@
+package bookhub;
+
+import de.bwaldvogel.mongo.backend.CollectionOptions;
+import de.bwaldvogel.mongo.backend.Cursor;
+import de.bwaldvogel.mongo.backend.CursorRegistry;
+import de.bwaldvogel.mongo.backend.memory.MemoryBackend;
+import de.bwaldvogel.mongo.backend.memory.MemoryCollection;
+import de.bwaldvogel.mongo.backend.memory.MemoryDatabase;
+import de.bwaldvogel.mongo.bson.Document;
+import de.bwaldvogel.mongo.oplog.Oplog;
+import io.netty.channel.Channel;
+import java.util.Map;
+
+/**
+ * The memory backend with change streams as MongoDB documents them. Its own miss what findAndModify
+ * writes, tell of inserts that failed, and follow one collection only; here each document is recorded
+ * where it is stored.
+ */
+final class StreamingBackend extends MemoryBackend {
+    private final Recorder recorder = new Recorder(getCursorRegistry());
+
+    @Override
+    public MemoryDatabase openOrCreateDatabase(String name) {
+        return new Database(name, getCursorRegistry(), recorder);
+    }
+
+    @Override
+    protected Oplog createOplog() {
+        return recorder;
+    }
+
+    @Override
+    public Document handleCommand(Channel channel, String database, String command, Document query) {
+        Document response = super.handleCommand(channel, database, command, query);
+        if (response.get("cursor") instanceof Document cursor) {
+            recorder.addResumeToken(cursor);
+        }
+        response.append("operationTime", recorder.now());
+        return response;
+    }
+
+    @Override
+    protected Document handleGetMore(String database, String command, Document query) {
+        Cursor cursor = getCursorRegistry().getCursor(((Number) query.get(command)).longValue());
+        if (cursor instanceof Recorder.Stream stream) {
+            stream.await(((Number) query.getOrDefault("maxTimeMS", 1000)).longValue());
+        }
+        return super.handleGetMore(database, command, query);
+    }
+
+    private static final class Database extends MemoryDatabase {
+        private final Recorder recorder;
+
+        Database(String name, CursorRegistry cursors, Recorder recorder) {
+            super(name, cursors);
+            this.recorder = recorder;
+        }
+
+        @Override
+        protected MemoryCollection openOrCreateCollection(String name, CollectionOptions options) {
+            // The database asks for its own collections before it is made.
+            return recorder == null || name.startsWith("system.")
+                ? super.openOrCreateCollection(name, options)
+                : new Recorded(this, name, options, cursorRegistry, recorder);
+        }
+    }
+
+    private static final class Recorded extends MemoryCollection {
+        private final Recorder recorder;
+        private final Document namespace;
+
+        Recorded(Database database, String name, CollectionOptions options, CursorRegistry cursors,
+                 Recorder recorder) {
+            super(database, name, options, cursors);
+            this.recorder = recorder;
+            this.namespace = new Document("db", database.getDatabaseName()).append("coll", name);
+        }
+
+        @Override
+        protected Integer addDocumentInternal(Document document) {
+            recorder.record("insert", namespace, document, new Document());
+            return super.addDocumentInternal(document);
+        }
+
+        @Override
+        protected void handleUpdate(Integer position, Document before, Document after) {
+            Document changed = new Document();
+            Document removed = new Document();
+            for (Map.Entry<String, Object> field : after.entrySet()) {
+                if (!field.getValue().equals(before.get(field.getKey()))) {
+                    changed.append(field.getKey(), field.getValue());
+                }
+            }
+            before.keySet().stream().filter(key -> !after.containsKey(key))
+                .forEach(key -> removed.append(key, true));
+            if (!changed.isEmpty() || !removed.isEmpty()) {
+                Document description = new Document("updatedFields", changed)
+                    .append("removedFields", java.util.List.copyOf(removed.keySet()));
+                recorder.record("update", namespace, after,
+                    new Document("updateDescription", description));
+            }
+        }
+
+        @Override
+        protected void removeDocument(Integer position) {
+            recorder.record("delete", namespace, getDocument(position), new Document());
+            super.removeDocument(position);
+        }
+    }
+}

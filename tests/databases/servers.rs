@@ -1,0 +1,148 @@
+//! Several servers on one database: whoever writes, and by whatever way, every client hears of it.
+
+use anyhow::{Context as _, Result};
+use bookhub_tests::{Server, Socket, java_server};
+use mongodb::{
+    Client, Collection,
+    bson::{Document, RawDocumentBuf, Uuid, doc},
+};
+use serde_json::{Value, json};
+
+/// A database of one test, and the books in it as any program may write them.
+struct Shop {
+    uri: String,
+    books: Collection<RawDocumentBuf>,
+}
+
+impl Shop {
+    async fn new(name: &str) -> Result<Self> {
+        let name = format!("{name}_{}", std::process::id());
+        let uri = java_server().uri(&name);
+        let client = Client::with_uri_str(&uri).await?;
+        Ok(Self { uri, books: client.database(&name).collection("books") })
+    }
+
+    async fn server(&self) -> Result<Server> {
+        Server::with(&[], &[("MONGODB_URI", &self.uri)]).await
+    }
+
+    async fn update(&self, id: &str, change: Document) -> Result<()> {
+        let id = doc! { "_id": Uuid::parse_str(id)? };
+        let updated = self.books.update_one(id, change).await?;
+        anyhow::ensure!(updated.modified_count == 1, "{updated:?}");
+        Ok(())
+    }
+}
+
+/// A socket that follows on from an event of another.
+async fn resumed(url: &str, last: &Value) -> Result<Socket> {
+    let mut socket = Socket::open(url, true).await?;
+    let resume = json!({ "last_id": last["id"] });
+    socket.say(&json!({ "type": "hello", "topics": ["books"], "resume": resume })).await?;
+    let welcome = socket.next().await?;
+    anyhow::ensure!(welcome["event"] == "connection:success", "no welcome: {welcome}");
+    anyhow::ensure!(welcome["data"]["recovered"] == true, "not resumed: {welcome}");
+    let subscribed = socket.next().await?;
+    anyhow::ensure!(subscribed["event"] == "subscribed", "not subscribed: {subscribed}");
+    Ok(socket)
+}
+
+async fn take(socket: &mut Socket, count: usize) -> Result<Vec<Value>> {
+    let mut events = Vec::new();
+    for _ in 0..count {
+        events.push(socket.next().await?);
+    }
+    Ok(events)
+}
+
+fn id(book: &Value) -> Result<&str> {
+    book["id"].as_str().context("a book has an id")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_by_any_way_reaches_the_clients_of_every_server_alike() -> Result<()> {
+    let shop = Shop::new("alike").await?;
+    let (one, other) = (shop.server().await?, shop.server().await?);
+    let (mut near, mut far) = (one.socket().await?, other.socket().await?);
+
+    let first = one.admin().await?.create("By the one").await?;
+    let second = other.admin().await?.create("By the other").await?;
+    shop.update(
+        id(&first)?,
+        doc! { "$set": { "price": 12_345, "title": "By hand" }, "$inc": { "version": 1 } },
+    )
+    .await?;
+    // A document that is no book, and one of another program that is.
+    shop.books.clone_with_type::<Document>().insert_one(doc! { "_id": 7, "title": "?" }).await?;
+    let foreign = doc! {
+        "_id": Uuid::new(), "title": "From elsewhere", "author": "Émile Zola", "genre": "Tests",
+        "year": 1885.0, "price": 100, "stock": 1, "createdAt": mongodb::bson::DateTime::now(),
+    };
+    shop.books.clone_with_type::<Document>().insert_one(foreign).await?;
+    other.admin().await?.delete(id(&second)?).await?;
+
+    let (heard, heard_too) = (take(&mut near, 5).await?, take(&mut far, 5).await?);
+    assert_eq!(heard, heard_too);
+    let told: Vec<_> =
+        heard.iter().map(|event| (&event["event"], &event["data"]["title"])).collect();
+    let (created, updated, deleted) =
+        (json!("book:created"), json!("book:updated"), json!("book:deleted"));
+    let titles =
+        ["By the one", "By the other", "By hand", "From elsewhere"].map(|title| json!(title));
+    assert_eq!(
+        told,
+        [
+            (&created, &titles[0]),
+            (&created, &titles[1]),
+            (&updated, &titles[2]),
+            (&created, &titles[3]),
+            (&deleted, &Value::Null),
+        ]
+    );
+    assert_eq!(heard[2]["data"]["price"], 123.45);
+
+    // What others wrote is found and sorted like the rest, and what is no book is passed over.
+    for server in [&one, &other] {
+        let admin = server.admin().await?;
+        let all = admin.get("/api/books?sort=title").await?;
+        let titles: Vec<_> =
+            all.as_array().context("a list")?.iter().map(|b| &b["title"]).collect();
+        assert_eq!(titles, ["By hand", "From elsewhere"]);
+        assert_eq!(admin.get("/api/books?q=emile").await?.as_array().map(Vec::len), Some(1));
+        assert_eq!(admin.get("/api/books?q=by+han").await?.as_array().map(Vec::len), Some(1));
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_goes_on_at_another_server_and_after_a_restart() -> Result<()> {
+    let shop = Shop::new("goes_on").await?;
+    let (one, other) = (shop.server().await?, shop.server().await?);
+    let admin = other.admin().await?;
+    let mut whole = other.socket().await?;
+    let mut cut = one.socket().await?;
+    for number in 0..10 {
+        admin.create(&format!("Before {number}")).await?;
+    }
+    let before = take(&mut cut, 4).await?;
+    drop(cut);
+    one.kill().await?;
+    for number in 0..10 {
+        admin.create(&format!("Meanwhile {number}")).await?;
+    }
+    let expected = take(&mut whole, 20).await?;
+    assert_eq!(before, expected[..4]);
+
+    let mut elsewhere = resumed(&other.url, &before[3]).await?;
+    assert_eq!(take(&mut elsewhere, 16).await?, expected[4..]);
+    // A server that comes back has read again what it missed, and what it had told.
+    let again = shop.server().await?;
+    let mut back = resumed(&again.url, &before[3]).await?;
+    assert_eq!(take(&mut back, 16).await?, expected[4..]);
+    // Nothing comes twice: the next is the next.
+    admin.create("After").await?;
+    let next = whole.next().await?;
+    assert_eq!(elsewhere.next().await?, next);
+    assert_eq!(back.next().await?, next);
+    Ok(())
+}
