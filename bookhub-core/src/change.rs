@@ -10,6 +10,7 @@ use crate::{
     book::Book,
     error::BadValue,
     id::{BookId, SessionId, UserId},
+    order::Order,
     user::Role,
 };
 
@@ -149,10 +150,12 @@ pub enum ChangeKind {
     BookUpdated(Arc<Book>),
     /// A book left the catalogue.
     BookDeleted(BookId),
+    /// An order was placed; the order as it was then. Each of its books is a change of its own.
+    OrderPlaced(Arc<Order>),
+    /// An order moved to another status; the order as it was afterwards.
+    OrderUpdated(Arc<Order>),
     /// A session ended before its time: by logout or by a change of password.
     SessionEnded {
-        /// Whose session it was.
-        user: UserId,
         /// Which one.
         session: SessionId,
     },
@@ -172,7 +175,10 @@ impl ChangeKind {
         match self {
             Self::BookCreated(book) | Self::BookUpdated(book) => Some(book.id),
             Self::BookDeleted(id) => Some(*id),
-            Self::SessionEnded { .. } | Self::RoleChanged { .. } => None,
+            Self::OrderPlaced(_)
+            | Self::OrderUpdated(_)
+            | Self::SessionEnded { .. }
+            | Self::RoleChanged { .. } => None,
         }
     }
 }

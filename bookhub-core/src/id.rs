@@ -6,7 +6,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::{ContextV7, Uuid};
 
-use crate::error::BadValue;
+use crate::{
+    error::BadValue,
+    json::{self, FromJson},
+};
 
 /// Defines an identifier around a UUID.
 macro_rules! id_type {
@@ -78,6 +81,18 @@ id_type! {
 }
 
 id_type! {
+    /// The name of an order: a UUIDv7, so that later orders have greater names.
+    ///
+    /// ```
+    /// use bookhub_core::OrderId;
+    ///
+    /// let now = jiff::Timestamp::now();
+    /// assert!(OrderId::generate(now) < OrderId::generate(now));
+    /// ```
+    OrderId
+}
+
+id_type! {
     /// The name of a session: 122 random bits, impossible to guess. Whoever knows it is logged in,
     /// so it is not printed by `Debug` of anything that is logged as a matter of course.
     ///
@@ -105,11 +120,27 @@ impl UserId {
     }
 }
 
+impl OrderId {
+    /// A new name, greater than all that this process generated before for the same time.
+    #[must_use]
+    pub fn generate(now: Timestamp) -> Self {
+        Self(version_7(now))
+    }
+}
+
 impl SessionId {
     /// A new name, from the operating system's random source.
     #[must_use]
     pub fn generate() -> Self {
         Self(Uuid::new_v4())
+    }
+}
+
+impl FromJson for BookId {
+    const EXPECTED: &'static str = "the id of a book, such as 01890a5d-ac96-774b-bcce-b302099a8057";
+
+    fn from_json(value: &serde_json::Value) -> Result<Self, BadValue> {
+        json::text::<Self>(value)?.parse()
     }
 }
 

@@ -1,6 +1,8 @@
 //! Reads the fields of a JSON object into domain types and collects every problem on the way.
 //! Must not know what the object describes.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use crate::error::{BadValue, FieldError, Invalid};
@@ -16,6 +18,9 @@ pub(crate) trait FromJson: Sized {
 
 /// Problems beyond this number are counted with the last one: nobody reads ten thousand.
 const MOST_PROBLEMS: usize = 50;
+
+/// What reads an object inside another one.
+type Reader<T> = fn(&Map<String, Value>) -> Result<T, Invalid>;
 
 /// The fields of one object, and what was found wrong so far.
 pub(crate) struct Fields<'a> {
@@ -64,8 +69,65 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// An object that must be there, read by `read`.
+    pub(crate) fn object<T>(&mut self, field: &'static str, read: Reader<T>) -> Option<T> {
+        match self.object.get(field) {
+            Some(value) => self.inner(field, value, read),
+            None => {
+                self.refuse(field, "Is missing: give an object.");
+                None
+            }
+        }
+    }
+
+    /// A list of 1 to `most` objects that must be there, each read by `read`.
+    pub(crate) fn list<T>(
+        &mut self,
+        field: &'static str,
+        most: usize,
+        read: Reader<T>,
+    ) -> Option<Vec<T>> {
+        let object = self.object;
+        let problem = match object.get(field) {
+            Some(Value::Array(values)) if (1..=most).contains(&values.len()) => {
+                let name = |place: usize| format!("{field}[{place}]");
+                let values = values.iter().enumerate();
+                let read: Vec<_> =
+                    values.map(|(place, value)| self.inner(&name(place), value, read)).collect();
+                return read.into_iter().collect();
+            }
+            Some(Value::Array(values)) => format!("Has {}", values.len()),
+            Some(_) => "Is no list".to_owned(),
+            None => "Is missing".to_owned(),
+        };
+        self.refuse(field, format!("{problem}: give a list of 1 to {most} objects."));
+        None
+    }
+
+    /// Reads an object in this one; its problems are named by the way to them: `items[1].price`.
+    fn inner<T>(&mut self, name: &str, value: &Value, read: Reader<T>) -> Option<T> {
+        let Value::Object(object) = value else {
+            let problem = format!("Must be an object, not {}.", kind(value));
+            self.refuse(name.to_owned(), problem);
+            return None;
+        };
+        let problems = match read(object) {
+            Ok(read) => return Some(read),
+            Err(problems) => problems.into_errors(),
+        };
+        let room = MOST_PROBLEMS.saturating_sub(self.errors.len());
+        for FieldError { field, message } in problems.into_iter().take(room) {
+            self.refuse(format!("{name}.{field}"), message);
+        }
+        None
+    }
+
     /// Notes a problem.
-    pub(crate) fn refuse(&mut self, field: &'static str, problem: impl std::fmt::Display) {
+    pub(crate) fn refuse(
+        &mut self,
+        field: impl Into<Cow<'static, str>>,
+        problem: impl std::fmt::Display,
+    ) {
         self.errors.push(FieldError::new(field, problem));
     }
 
@@ -102,15 +164,19 @@ pub(crate) fn whole<T: FromJson>(value: &Value) -> Result<i64, BadValue> {
 
 /// Says what was expected instead of `value`.
 pub(crate) fn wrong_type<T: FromJson>(value: &Value) -> BadValue {
-    let found = match value {
+    BadValue::new(format!("Must be {}, not {}.", T::EXPECTED, kind(value)))
+}
+
+/// Of what kind a value is.
+fn kind(value: &Value) -> &'static str {
+    match value {
         Value::Null => "null",
         Value::Bool(_) => "true or false",
         Value::Number(_) => "a number",
         Value::String(_) => "a text",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
-    };
-    BadValue::new(format!("Must be {}, not {found}.", T::EXPECTED))
+    }
 }
 
 impl FromJson for String {

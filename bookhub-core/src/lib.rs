@@ -12,6 +12,8 @@ mod id;
 mod isbn;
 mod json;
 mod money;
+mod order;
+mod orders;
 mod query;
 mod sample;
 mod search;
@@ -29,18 +31,24 @@ pub use change::{Change, ChangeKind, Epoch, Position};
 pub use clock::Clock;
 pub use error::{
     AccountsError, BadValue, BookWriteError, CatalogError, FeedError, FieldError, Invalid,
-    StoreError, UserWriteError,
+    OrderWriteError, OrdersError, StoreError, UserWriteError,
 };
 pub use isbn::Isbn;
-pub use money::Price;
+pub use money::{Amount, Price};
+pub use order::{
+    Address, Customer, CustomerName, Fingerprint, IdempotencyKey, Order, OrderDraft, OrderId,
+    OrderItem, OrderLine, OrderStatus, Phone, PriceChange, Quantity, Shortage,
+};
+pub use orders::Orders;
 pub use query::{
-    BookPage, BookQuery, Cursor, Direction, GenreCount, PageSize, Sort, SortBy, SortKey, Total,
+    BookPage, BookQuery, Cursor, Direction, GenreCount, OrderCursor, OrderPage, OrderQuery,
+    PageSize, Sort, SortBy, SortKey, Total,
 };
 pub use sample::{load_sample, sample_catalogue};
 pub use search::{GenreKey, SearchQuery, normalise, sort_key, terms};
 pub use store::{
-    Account, BookStore, BookUpdate, Feed, MemoryConfig, MemoryStore, PasswordHash, SessionStore,
-    Store, UserStore,
+    Account, BookStore, BookUpdate, Feed, MemoryConfig, MemoryStore, NewOrder, OrderStore,
+    PasswordHash, SessionStore, Settled, Store, UserStore,
 };
 #[cfg(feature = "mongo")]
 pub use store::{MongoConfig, MongoStore};

@@ -114,7 +114,7 @@ impl Bridge {
             ChangeKind::BookCreated(book) => self.tell(at, "book:created", &Payload::of(book)),
             ChangeKind::BookUpdated(book) => self.tell(at, "book:updated", &Payload::of(book)),
             ChangeKind::BookDeleted(id) => self.tell(at, "book:deleted", &json!({ "id": id })),
-            ChangeKind::SessionEnded { session, .. } => {
+            ChangeKind::SessionEnded { session } => {
                 let session = session.to_string();
                 self.hub.revoke(|identity| identity.session() == Some(&session));
                 Ok(())

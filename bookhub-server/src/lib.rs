@@ -14,11 +14,14 @@ mod serve;
 mod state;
 mod tokens;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bookhub_core::{
     Accounts, AccountsError, BookQuery, CatalogError, Ensured, MemoryStore, MongoConfig,
-    MongoStore, Signup, Store, StoreError,
+    MongoStore, Orders, Signup, Store, StoreError,
 };
 use bookhub_realtime::{Hub, HubConfig};
 use secrecy::ExposeSecret as _;
@@ -27,6 +30,9 @@ use tokio::{net::TcpListener, sync::oneshot};
 
 pub use crate::config::{AdminConfig, Args, Config, ConfigError, Environment};
 use crate::{auth::ShopAuthorizer, serve::Peer, state::AppState, tokens::Tokens};
+
+/// How often orders that were left half done are looked for.
+const SETTLE_EVERY: Duration = Duration::from_secs(30);
 
 /// The server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +55,7 @@ pub struct Server {
     router: axum::Router,
     hub: Hub,
     bridge: Option<tokio::task::JoinHandle<()>>,
+    settling: tokio::task::JoinHandle<()>,
 }
 
 impl Server {
@@ -82,6 +89,7 @@ impl Server {
             true => Some(open_bridge(&store, &hub).await?),
             false => None,
         };
+        let settling = tokio::spawn(settle(Orders::new(Arc::clone(&store))));
         let state = AppState {
             catalog: bookhub_core::Catalog::new(Arc::clone(&store)),
             store,
@@ -91,7 +99,7 @@ impl Server {
             config: Arc::new(config),
             started: Instant::now(),
         };
-        Ok(Self { router: router::router(state), hub, bridge })
+        Ok(Self { router: router::router(state), hub, bridge, settling })
     }
 
     /// Serves until `shutdown` comes and everything begun is finished, ten seconds at most.
@@ -100,6 +108,7 @@ impl Server {
         if let Some(bridge) = self.bridge {
             bridge.abort();
         }
+        self.settling.abort();
     }
 }
 
@@ -115,6 +124,17 @@ async fn open_bridge(
     // It ends only with the server.
     let _ = is_ready.await;
     Ok(bridge)
+}
+
+/// Finishes or undoes, at once and then now and again, what servers that died have left of orders.
+async fn settle(orders: Orders) {
+    let mut turns = tokio::time::interval(SETTLE_EVERY);
+    loop {
+        turns.tick().await;
+        if let Err(error) = orders.settle().await {
+            tracing::warn!(%error, "orders that were left half done are settled later");
+        }
+    }
 }
 
 async fn ensure_admin(accounts: &Accounts, config: &Config) -> Result<(), StartError> {

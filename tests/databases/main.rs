@@ -1,6 +1,7 @@
 //! The store on real databases: the one contract of every backend, and what only a database can do
 //! to a shop. `tests/run` builds the databases.
 
+mod checkouts;
 mod contract;
 mod loss;
 mod servers;

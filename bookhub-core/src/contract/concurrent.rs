@@ -147,7 +147,7 @@ fn is_marker(change: &Change, _: BookId) -> bool {
 }
 
 /// The results of many tasks that run at the same time.
-async fn together<T, F>(tasks: i64, task: impl Fn(i64) -> F) -> Vec<T>
+pub(super) async fn together<T, F>(tasks: i64, task: impl Fn(i64) -> F) -> Vec<T>
 where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,

@@ -9,7 +9,10 @@ mod books;
 mod concurrent;
 mod feed;
 mod lists;
+mod moves;
+mod orders;
 mod people;
+mod repeats;
 mod samples;
 mod search;
 
@@ -17,7 +20,10 @@ pub use books::*;
 pub use concurrent::*;
 pub use feed::*;
 pub use lists::*;
+pub use moves::*;
+pub use orders::*;
 pub use people::*;
+pub use repeats::*;
 pub use search::*;
 
 #[cfg(test)]
@@ -76,6 +82,21 @@ macro_rules! store_contract {
             a_session_lasts_until_it_is_ended
             all_sessions_but_one_can_be_ended
             expired_sessions_can_be_forgotten
+            an_order_takes_its_copies_and_freezes_prices
+            an_order_takes_all_copies_or_none
+            a_price_that_changed_is_told_first
+            the_last_copies_are_sold_once_each
+            orders_are_listed_newest_first
+            a_cancelled_order_puts_its_copies_back_once
+            an_order_moves_along_its_statuses
+            an_order_outlives_its_books
+            orders_and_their_books_are_fed
+            an_idle_store_has_nothing_to_settle
+            a_repeat_gets_the_order_as_it_was_placed
+            a_repeat_gets_the_same_refusal
+            a_key_is_not_used_for_something_else
+            keys_of_different_users_never_meet
+            repeats_at_once_place_one_order
         }
     };
     (@ $store:expr; $($case:ident)*) => {

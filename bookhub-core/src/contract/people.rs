@@ -83,7 +83,7 @@ pub async fn a_session_lasts_until_it_is_ended(store: Arc<dyn Store>) {
     assert_eq!(store.session(session.id).await.expect("read"), None);
     assert!(!store.end_session(session.id).await.expect("ended"));
     let fed = all_fed(&*store, before).await;
-    let ended = ChangeKind::SessionEnded { user: session.user, session: session.id };
+    let ended = ChangeKind::SessionEnded { session: session.id };
     assert_eq!(fed.iter().map(|change| &change.kind).collect::<Vec<_>>(), [&ended]);
 }
 

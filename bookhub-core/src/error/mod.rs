@@ -4,9 +4,11 @@
 mod accounts;
 mod catalog;
 mod input;
+mod orders;
 mod store;
 
 pub use accounts::AccountsError;
 pub use catalog::CatalogError;
 pub use input::{BadValue, FieldError, Invalid};
-pub use store::{BookWriteError, FeedError, StoreError, UserWriteError};
+pub use orders::OrdersError;
+pub use store::{BookWriteError, FeedError, OrderWriteError, StoreError, UserWriteError};

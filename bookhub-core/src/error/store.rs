@@ -6,6 +6,7 @@ use crate::{
     book::{BookId, Stock},
     change::Position,
     isbn::Isbn,
+    order::{OrderStatus, PriceChange, Shortage},
 };
 
 /// The store itself failed: nobody's request is at fault.
@@ -77,6 +78,51 @@ pub enum BookWriteError {
         stock: Stock,
         /// The change that was refused.
         delta: i64,
+    },
+    /// The store itself failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why the store did not place or move an order. No order and no stock was changed.
+///
+/// ```
+/// use bookhub_core::OrderWriteError;
+///
+/// let error = OrderWriteError::VersionConflict { current: 2 };
+/// assert_eq!(error.to_string(), "the current version is 2");
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OrderWriteError {
+    /// There are fewer copies of some books than the order would take: every such book.
+    #[error("there are too few copies of {} books", .0.len())]
+    OutOfStock(Vec<Shortage>),
+    /// Some books cost something else than their buyer saw: every such book.
+    #[error("{} prices have changed", .0.len())]
+    PriceChanged(Vec<PriceChange>),
+    /// The user gave the key to an order that asks for something else.
+    #[error("the key belongs to another order")]
+    KeyReused,
+    /// The first order with this key is not decided yet. Ask again.
+    #[error("the order with this key is being placed")]
+    InFlight,
+    /// There is no such order.
+    #[error("there is no such order")]
+    NotFound,
+    /// The order does not have the version that the write is for.
+    #[error("the current version is {current}")]
+    VersionConflict {
+        /// The version it has.
+        current: u64,
+    },
+    /// An order does not go from one status to the other.
+    #[error("an order that is {from} cannot become {to}")]
+    NotAllowed {
+        /// The status it has.
+        from: OrderStatus,
+        /// The status that was asked for.
+        to: OrderStatus,
     },
     /// The store itself failed.
     #[error(transparent)]

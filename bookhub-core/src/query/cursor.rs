@@ -148,7 +148,7 @@ impl fmt::Display for Cursor {
 
 /// FNV-1a: tells a cursor from a made-up or cut-off text. Not a protection: a cursor gives nobody
 /// anything that the first page does not.
-fn checksum(bytes: &[u8]) -> [u8; 4] {
+pub(super) fn checksum(bytes: &[u8]) -> [u8; 4] {
     let step = |sum: u32, byte: &u8| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
     bytes.iter().fold(0x811c_9dc5, step).to_be_bytes()
 }

@@ -1,11 +1,13 @@
 //! What callers ask of the catalogue: which books, in which order, from where on ([`BookQuery`]),
-//! and what they get ([`BookPage`]). Must not know how a store answers.
+//! and what they get ([`BookPage`]); and the same of orders ([`OrderQuery`]). Must not know how a store answers.
 
 mod cursor;
+mod orders;
 mod page;
 mod sort;
 
 pub use cursor::{Cursor, SortKey};
+pub use orders::{OrderCursor, OrderPage, OrderQuery};
 pub use page::{BookPage, GenreCount, PageSize, Total};
 pub use sort::{Direction, Sort, SortBy};
 

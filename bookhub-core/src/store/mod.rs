@@ -7,6 +7,7 @@ mod account;
 mod memory;
 #[cfg(feature = "mongo")]
 mod mongo;
+mod order;
 mod reader;
 
 use std::{fmt, sync::Arc};
@@ -19,6 +20,7 @@ pub use account::{Account, PasswordHash};
 pub use memory::{MemoryConfig, MemoryStore};
 #[cfg(feature = "mongo")]
 pub use mongo::{MongoConfig, MongoStore};
+pub use order::{NewOrder, OrderStore, Settled};
 
 use crate::{
     book::{Book, BookContent, BookId, Stock},
@@ -30,8 +32,9 @@ use crate::{
 
 /// All that the shop keeps.
 ///
-/// - **Atomic:** each call that writes changes one thing, entirely or not at all. There are no
-///   transactions over several calls, and none are needed.
+/// - **Atomic:** each call that writes changes one thing, entirely or not at all; an order is one
+///   thing with the stock of its books ([`OrderStore`]). There are no transactions over several
+///   calls, and none are needed.
 /// - **Fed:** each write that clients hear about is in the [`Feed`] exactly once, in commit order;
 ///   a write that failed or changed nothing is not.
 /// - **Seen at once:** when a write has returned, every later read includes it.
@@ -48,7 +51,9 @@ use crate::{
 /// # }
 /// ```
 #[async_trait]
-pub trait Store: BookStore + UserStore + SessionStore + Feed + fmt::Debug + 'static {
+pub trait Store:
+    BookStore + OrderStore + UserStore + SessionStore + Feed + fmt::Debug + 'static
+{
     /// Whether the store works at this moment; quick, for a health check.
     async fn health(&self) -> Result<(), StoreError>;
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::{MemoryStore, plan, state::State};
 use crate::{
-    book::{Book, BookId},
+    book::{Book, BookId, Stock},
     change::{ChangeKind, Position},
     error::{BookWriteError, StoreError},
     query::{BookPage, BookQuery, GenreCount},
@@ -72,12 +72,10 @@ impl BookStore for MemoryStore {
 
     async fn adjust_stock(&self, id: BookId, delta: i64) -> Result<Arc<Book>, BookWriteError> {
         self.write(|state| {
-            let mut book = current(state, id, None)?;
+            let book = current(state, id, None)?;
             let moved = book.stock.moved_by(delta);
             let refused = BookWriteError::StockOutOfRange { stock: book.stock, delta };
-            book.stock = moved.ok_or(refused)?;
-            book.stock_version += 1;
-            replace(state, book)
+            set_stock(state, &book, moved.ok_or(refused)?)
         })
     }
 
@@ -110,6 +108,16 @@ fn insert(state: &mut State, books: Vec<Book>) -> Vec<Result<Arc<Book>, BookWrit
         state.history.record(ChangeKind::BookCreated(Arc::clone(book)));
     }
     results
+}
+
+/// Moves the stock of a book as it is, and says so.
+pub(super) fn set_stock(
+    state: &mut State,
+    book: &Book,
+    stock: Stock,
+) -> Result<Arc<Book>, BookWriteError> {
+    let stock_version = book.stock_version + 1;
+    replace(state, Book { stock, stock_version, ..book.clone() })
 }
 
 fn replace(state: &mut State, book: Book) -> Result<Arc<Book>, BookWriteError> {

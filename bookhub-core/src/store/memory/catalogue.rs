@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use imbl::{OrdMap, Vector};
 
-use super::{entry::TextKey, orders::Orders, terms::Terms};
+use super::{entry::TextKey, sorted::Sorted, terms::Terms};
 use crate::{
     book::{Book, BookContent, BookId},
     error::{BookWriteError, StoreError},
@@ -21,7 +21,7 @@ pub(super) struct Catalogue {
     /// Slots that are not in use.
     free: Vector<u32>,
     slots: OrdMap<BookId, u32>,
-    pub(super) orders: Orders,
+    pub(super) sorted: Sorted,
     pub(super) terms: Terms,
 }
 
@@ -79,7 +79,7 @@ impl Catalogue {
             Ok(book)
         });
         let results = results.collect();
-        self.orders.insert(&added);
+        self.sorted.insert(&added);
         self.terms.insert(added.iter().map(|(slot, record)| (&record.book.content, *slot)));
         results
     }
@@ -95,7 +95,7 @@ impl Catalogue {
         } else {
             self.check_isbn(book.content.isbn, Some(slot))?;
             let record = Record::new(Arc::new(book));
-            self.orders.replace(&old, &record, slot);
+            self.sorted.replace(&old, &record, slot);
             if !same_terms(&old.book.content, &record.book.content) {
                 self.terms.remove(&old.book.content, slot);
                 self.terms.claim(record.book.content.isbn, slot);
@@ -112,7 +112,7 @@ impl Catalogue {
     pub(super) fn remove(&mut self, id: BookId) -> Result<Arc<Book>, BookWriteError> {
         let (slot, old) = self.find(id)?;
         self.slots.remove(&id);
-        self.orders.remove(&old, slot);
+        self.sorted.remove(&old, slot);
         self.terms.remove(&old.book.content, slot);
         self.records.set(slot as usize, None);
         self.free.push_back(slot);

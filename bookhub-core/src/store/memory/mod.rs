@@ -10,10 +10,13 @@
 //! the feed is a position in that history; it is woken by each write and costs nothing else.
 //!
 //! **Books** have slots, small numbers that are used again after a deletion
-//! ([`catalogue`]). Each sort key has an ordered index ([`orders`]): a cursor is a seek in it,
+//! ([`catalogue`]). Each sort key has an ordered index ([`sorted`]): a cursor is a seek in it,
 //! whatever its depth. Words, prefixes, genres and years have the set of their slots ([`terms`],
 //! [`posting`]): a search is an intersection of such sets, its total their size. [`plan`] chooses
 //! how to put what was found in order.
+//!
+//! **Orders** stand on every shelf on which they are listed ([`ledger`]); they and the stock of their
+//! books move in one write.
 //!
 //! Must not know the rules of the shop.
 
@@ -21,10 +24,12 @@ mod books;
 mod catalogue;
 mod entry;
 mod feed;
+mod ledger;
 mod orders;
 mod people;
 mod plan;
 mod posting;
+mod sorted;
 mod state;
 mod terms;
 #[cfg(test)]

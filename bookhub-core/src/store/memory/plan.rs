@@ -12,7 +12,7 @@ use roaring::RoaringBitmap;
 
 use super::{
     catalogue::{Catalogue, Record},
-    orders::{compare, compare_to_cursor},
+    sorted::{compare, compare_to_cursor},
     state::State,
 };
 use crate::query::{BookPage, BookQuery, Cursor, Direction, Total};
@@ -26,7 +26,7 @@ pub(super) fn page(state: &State, query: &BookQuery) -> BookPage {
     let wanted = query.limit().get() + 1;
     let (count, mut records) = match catalogue.terms.select(query) {
         None => {
-            let slots = catalogue.orders.walk(query).take(wanted);
+            let slots = catalogue.sorted.walk(query).take(wanted);
             (catalogue.len() as u64, slots.filter_map(|slot| catalogue.record(slot)).collect())
         }
         Some(found) => (found.len(), in_order(catalogue, query, &found, wanted)),
@@ -70,7 +70,7 @@ fn walk<'a>(
     mut budget: u64,
 ) -> Option<Vec<&'a Arc<Record>>> {
     let mut page = Vec::with_capacity(wanted);
-    for slot in catalogue.orders.walk(query) {
+    for slot in catalogue.sorted.walk(query) {
         budget = budget.checked_sub(1)?;
         if found.contains(slot) {
             page.extend(catalogue.record(slot));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use imbl::Vector;
 use jiff::Timestamp;
 
-use super::{catalogue::Catalogue, people::People};
+use super::{catalogue::Catalogue, ledger::Ledger, people::People};
 use crate::change::{Change, ChangeKind, Position};
 
 /// Everything at one moment.
@@ -14,6 +14,7 @@ use crate::change::{Change, ChangeKind, Position};
 pub(super) struct State {
     pub(super) catalogue: Catalogue,
     pub(super) people: People,
+    pub(super) ledger: Ledger,
     pub(super) history: History,
 }
 

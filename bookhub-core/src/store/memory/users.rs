@@ -84,9 +84,9 @@ impl SessionStore for MemoryStore {
 
 /// Ends a session and says so; returns whether there was one.
 fn end(state: &mut State, id: SessionId) -> bool {
-    let Some(session) = state.people.end(id) else {
-        return false;
-    };
-    state.history.record(ChangeKind::SessionEnded { user: session.user, session: id });
-    true
+    let ended = state.people.end(id).is_some();
+    if ended {
+        state.history.record(ChangeKind::SessionEnded { session: id });
+    }
+    ended
 }

@@ -20,9 +20,9 @@ use crate::{
 /// The form of the documents that this program writes.
 pub(super) const SCHEMA: i32 = 1;
 
-/// The fields of a book that no client hears of. `holds` is what orders keep of it for themselves.
-pub(super) const INTERNAL: [&str; 7] =
-    ["schema", "terms", "titleKey", "authorKey", "genreKey", "holds", "heldAt"];
+/// The fields of a book that no client hears of. The last three are marks of orders.
+pub(super) const INTERNAL: [&str; 8] =
+    ["schema", "terms", "titleKey", "authorKey", "genreKey", "holds", "heldAt", "returns"];
 
 /// A book. Another program that writes one gives at least `_id` (a UUID), `title`, `author`,
 /// `genre`, `year`, `price` (in paise), `stock` and `createdAt`.

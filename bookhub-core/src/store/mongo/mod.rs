@@ -1,7 +1,8 @@
 //! The store on a MongoDB server, or one that speaks its protocol.
 //!
 //! **A write** is one conditional update of one document ([`books`], [`users`]); what is unique is so
-//! by an index ([`schema`]). Nothing needs transactions, so a standalone server will do.
+//! by an index ([`schema`]). An order and the stock of its books are several updates, noted first and
+//! done one by one ([`todo`]). Nothing needs transactions, so a standalone server will do.
 //!
 //! **A read** asks an index for each query ([`query`]); documents keep, beside what people typed, the
 //! forms by which they are found and sorted ([`documents`]).
@@ -17,8 +18,11 @@ mod documents;
 mod error;
 mod feed;
 mod migrate;
+mod order_document;
+mod orders;
 mod query;
 mod schema;
+mod todo;
 mod users;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -33,6 +37,7 @@ use tokio::time::timeout;
 use self::{
     documents::{AccountDocument, BookDocument, SessionDocument},
     feed::MongoFeed,
+    order_document::OrderDocument,
 };
 use super::Store;
 use crate::{change::ChangeKind, clock::Clock, error::StoreError};
@@ -130,6 +135,10 @@ impl MongoStore {
 
     fn sessions(&self) -> Collection<SessionDocument> {
         self.database.collection(schema::SESSIONS)
+    }
+
+    fn orders_kept(&self) -> Collection<OrderDocument> {
+        self.database.collection(schema::ORDERS)
     }
 
     /// Waits for the answer of the database, as long as is reasonable.

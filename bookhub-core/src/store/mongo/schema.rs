@@ -13,6 +13,7 @@ use crate::error::StoreError;
 
 pub(super) const BOOKS: &str = "books";
 pub(super) const USERS: &str = "users";
+pub(super) const ORDERS: &str = "orders";
 pub(super) const SESSIONS: &str = "sessions";
 /// What the shop itself keeps.
 pub(super) const SETTINGS: &str = "settings";
@@ -20,13 +21,17 @@ pub(super) const SETTINGS: &str = "settings";
 pub(super) const FEED: &str = "feed";
 
 /// The collections of which clients may hear, and the feed's own, by whose writes it moves on.
-pub(super) const FOLLOWED: [&str; 5] = [BOOKS, USERS, SESSIONS, "orders", FEED];
+pub(super) const FOLLOWED: [&str; 5] = [BOOKS, USERS, SESSIONS, ORDERS, FEED];
 
 /// Makes what is missing. Returns whether the server forgets expired documents by itself.
 pub(super) async fn prepare(database: &Database) -> Result<bool, StoreError> {
     let plain = |keys: Document| IndexModel::builder().keys(keys).build();
     let unique = |keys: Document, sparse| {
         let options = IndexOptions::builder().unique(true).sparse(sparse).build();
+        IndexModel::builder().keys(keys).options(options).build()
+    };
+    let sparse = |keys: Document| {
+        let options = IndexOptions::builder().sparse(true).build();
         IndexModel::builder().keys(keys).options(options).build()
     };
     let indexes = [
@@ -42,6 +47,13 @@ pub(super) async fn prepare(database: &Database) -> Result<bool, StoreError> {
         (USERS, unique(doc! { "usernameKey": 1 }, None)),
         (USERS, unique(doc! { "emailKey": 1 }, Some(true))),
         (SESSIONS, plain(doc! { "user": 1 })),
+        (ORDERS, plain(doc! { "createdAt": -1, "_id": -1 })),
+        (ORDERS, plain(doc! { "user": 1, "createdAt": -1, "_id": -1 })),
+        (ORDERS, plain(doc! { "status": 1, "createdAt": -1, "_id": -1 })),
+        // The key has the user in it.
+        (ORDERS, unique(doc! { "key": 1 }, Some(true))),
+        (ORDERS, sparse(doc! { "todo": 1 })),
+        (BOOKS, sparse(doc! { "heldAt": 1 })),
     ];
     for (collection, index) in indexes {
         let made = database.collection::<Document>(collection).create_index(index).await;

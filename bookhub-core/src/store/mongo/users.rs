@@ -158,7 +158,7 @@ impl MongoStore {
         let Some(document) = self.answer(ended).await? else {
             return Ok((false, Vec::new()));
         };
-        let Session { user, id: session, .. } = document.session()?;
-        Ok((true, vec![ChangeKind::SessionEnded { user, session }]))
+        let session = document.session()?.id;
+        Ok((true, vec![ChangeKind::SessionEnded { session }]))
     }
 }

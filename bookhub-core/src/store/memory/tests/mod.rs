@@ -1,5 +1,6 @@
 //! The store in memory keeps the contract, and what only it promises.
 
+mod orders;
 mod replay;
 
 use std::sync::Arc;

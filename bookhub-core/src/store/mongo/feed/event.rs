@@ -1,5 +1,7 @@
 //! What an event of the change stream means to the shop.
 
+use std::sync::Arc;
+
 use mongodb::{
     bson::{Bson, Document, RawDocumentBuf},
     change_stream::event::{ChangeStreamEvent, OperationType},
@@ -9,6 +11,7 @@ use uuid::Uuid;
 
 use super::super::{
     documents::{self, BookDocument, INTERNAL},
+    order_document::OrderDocument,
     schema,
 };
 use crate::{
@@ -26,6 +29,7 @@ pub(super) fn meaning(event: &Event) -> Option<ChangeKind> {
         Some(schema::BOOKS) => of_book(event),
         Some(schema::USERS) => of_user(event),
         Some(schema::SESSIONS) => of_session(event),
+        Some(schema::ORDERS) => of_order(event),
         _ => Ok(None),
     };
     meant.unwrap_or_else(|problem| {
@@ -41,7 +45,7 @@ pub(super) fn lacks_document(event: &Event) -> bool {
 }
 
 fn of_book(event: &Event) -> Result<Option<ChangeKind>, StoreError> {
-    let book = |make: fn(std::sync::Arc<Book>) -> ChangeKind| {
+    let book = |make: fn(Arc<Book>) -> ChangeKind| {
         let raw = event.full_document.as_ref();
         raw.map(|raw| Ok(make(BookDocument::read(raw)?.into()))).transpose()
     };
@@ -75,17 +79,30 @@ fn of_user(event: &Event) -> Result<Option<ChangeKind>, StoreError> {
 }
 
 fn of_session(event: &Event) -> Result<Option<ChangeKind>, StoreError> {
-    #[derive(Deserialize)]
-    struct Part {
-        user: mongodb::bson::Uuid,
-    }
     let told = changed(event).any(|field| field == "endedAt");
-    let (Some(id), Some(raw)) = (key(event), event.full_document.as_ref().filter(|_| told)) else {
+    let ended = key(event).filter(|_| told).map(SessionId::from_uuid);
+    Ok(ended.map(|session| ChangeKind::SessionEnded { session }))
+}
+
+fn of_order(event: &Event) -> Result<Option<ChangeKind>, StoreError> {
+    let told = match event.operation_type {
+        OperationType::Insert | OperationType::Replace => true,
+        OperationType::Update => changed(event).any(|field| field == "status"),
+        _ => false,
+    };
+    let Some(raw) = event.full_document.as_ref().filter(|_| told) else {
         return Ok(None);
     };
-    let Part { user } = documents::read(raw, "session of a user")?;
-    let (user, session) = (UserId::from_uuid(documents::plain(user)), SessionId::from_uuid(id));
-    Ok(Some(ChangeKind::SessionEnded { user, session }))
+    let description = event.update_description.as_ref();
+    let became =
+        description.and_then(|description| description.updated_fields.get_str("status").ok());
+    // Before it is placed nobody hears of it. The document may already be further on.
+    let is_new = became.is_none_or(|status| status == "placed");
+    let order = documents::read::<OrderDocument>(raw, "order")?.shown()?.map(Arc::new);
+    Ok(order.filter(|_| became != Some("rejected")).map(|order| match is_new {
+        true => ChangeKind::OrderPlaced(order),
+        false => ChangeKind::OrderUpdated(order),
+    }))
 }
 
 /// Whether an update of a book has changed only what no client hears of.

@@ -1,4 +1,4 @@
-//! Money: what a book costs. An integer count of paise inside, a decimal number of rupees outside.
+//! What a book costs.
 
 use std::{fmt, str::FromStr};
 
@@ -54,55 +54,19 @@ impl FromStr for Price {
     type Err = BadValue;
 
     fn from_str(text: &str) -> Result<Self, BadValue> {
-        let text = text.trim();
-        let (negative, digits) = match text.strip_prefix('-') {
-            Some(digits) => (true, digits),
-            None => (false, text),
-        };
-        let (rupees, decimals) = digits.split_once('.').unwrap_or((digits, "0"));
-        let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        if !is_number(rupees) || !is_number(decimals) {
-            return Err(BadValue::new("Must be a number of rupees such as 899 or 899.5."));
-        }
-        let decimals = decimals.trim_end_matches('0');
-        let hundredths = match decimals.len() {
-            0 => 0,
-            1 | 2 => {
-                decimals.parse::<u64>().unwrap_or(0) * if decimals.len() == 1 { 10 } else { 1 }
-            }
-            _ => {
-                return Err(BadValue::new(
-                    "Must have at most two decimals: round it to the paisa.",
-                ));
-            }
-        };
-        let rupees = rupees.parse::<u64>().unwrap_or(u64::MAX);
-        let paise = rupees.saturating_mul(100).saturating_add(hundredths);
-        if negative && paise > 0 {
-            return Err(BadValue::new("Must not be negative: give 0 or more."));
-        }
-        Self::from_paise(paise)
+        Self::from_paise(super::parse(text)?)
     }
 }
 
 impl fmt::Display for Price {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (rupees, paise) = (self.0 / 100, self.0 % 100);
-        match paise {
-            0 => write!(f, "{rupees}"),
-            _ if paise % 10 == 0 => write!(f, "{rupees}.{}", paise / 10),
-            _ => write!(f, "{rupees}.{paise:02}"),
-        }
+        super::show(self.paise(), f)
     }
 }
 
 impl Serialize for Price {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.0.is_multiple_of(100) {
-            serializer.serialize_u32(self.0 / 100)
-        } else {
-            serializer.serialize_f64(f64::from(self.0) / 100.0)
-        }
+        super::serialize(self.paise(), serializer)
     }
 }
 

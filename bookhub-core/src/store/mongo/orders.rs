@@ -1,0 +1,250 @@
+//! The store's orders, in MongoDB. No transaction spans an order and its books: what is to be done is
+//! noted in the order first, and then done step by step ([`super::todo`]).
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
+use jiff::Timestamp;
+use mongodb::{
+    bson::{DateTime, Document, doc},
+    options::ReturnDocument,
+};
+
+use super::{
+    MongoStore, by_id, documents, error,
+    order_document::{OrderDocument, Refusal, Status, Todo},
+};
+use crate::{
+    book::Book,
+    change::ChangeKind,
+    error::{OrderWriteError, StoreError},
+    order::{
+        Fingerprint, IdempotencyKey, Order, OrderId, OrderItem, OrderLine, OrderStatus,
+        PriceChange, Shortage,
+    },
+    query::{OrderCursor, OrderPage, OrderQuery},
+    store::{NewOrder, OrderStore, Settled},
+};
+
+/// What became of an order, and what of it is to be fed.
+pub(super) type Outcome = (Result<Arc<Order>, OrderWriteError>, Vec<ChangeKind>);
+
+#[async_trait]
+impl OrderStore for MongoStore {
+    async fn place_order(&self, order: NewOrder) -> Result<Arc<Order>, OrderWriteError> {
+        let store = self.clone();
+        self.finish(async move { store.place(order).await }).await?
+    }
+
+    async fn order(&self, id: OrderId) -> Result<Option<Arc<Order>>, StoreError> {
+        let found = self.find_order(by_id(id.uuid())).await?;
+        Ok(found.map(|order| order.shown()).transpose()?.flatten().map(Arc::new))
+    }
+
+    async fn orders(&self, query: &OrderQuery) -> Result<OrderPage, StoreError> {
+        let shown = OrderStatus::ALL.map(OrderStatus::as_str);
+        let mut filter = match query.status() {
+            Some(status) => doc! { "status": status.as_str() },
+            None => doc! { "status": { "$in": shown.to_vec() } },
+        };
+        if let Some(user) = query.user() {
+            filter.insert("user", documents::uuid(user.uuid()));
+        }
+        if let Some(cursor) = query.after() {
+            let at = DateTime::from_millis(cursor.created());
+            let id = documents::uuid(cursor.id().uuid());
+            filter.insert("createdAt", doc! { "$lte": at });
+            filter.insert(
+                "$or",
+                vec![
+                    doc! { "createdAt": { "$lt": at } },
+                    doc! { "createdAt": at, "_id": { "$lt": id } },
+                ],
+            );
+        }
+        let most = query.limit().get();
+        let limit = i64::try_from(most + 1).unwrap_or(i64::MAX);
+        let orders = self.orders_kept();
+        let found = orders.find(filter).sort(doc! { "createdAt": -1, "_id": -1 }).limit(limit);
+        let found = async { found.await?.try_collect::<Vec<_>>().await };
+        let found = self.answer(found).await?;
+        let more = found.len() > most;
+        let mut orders = Vec::new();
+        for document in found.iter().take(most) {
+            orders.extend(document.shown()?.map(Arc::new));
+        }
+        let next = orders.last().filter(|_| more).map(|order| OrderCursor::behind(order));
+        Ok(OrderPage { orders, next })
+    }
+
+    async fn set_order_status(
+        &self,
+        id: OrderId,
+        expected: u64,
+        status: OrderStatus,
+        at: Timestamp,
+    ) -> Result<Arc<Order>, OrderWriteError> {
+        let store = self.clone();
+        self.finish(async move { store.move_order(id, expected, status, at).await }).await?
+    }
+
+    async fn settle_orders(&self, before: Timestamp) -> Result<Settled, StoreError> {
+        let store = self.clone();
+        self.finish(async move { store.settle(before).await }).await
+    }
+}
+
+impl MongoStore {
+    /// Writes in a task of its own: what has been begun goes on, though nobody waits for it any more.
+    async fn finish<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<(T, Vec<ChangeKind>), E>> + Send + 'static,
+    ) -> Result<T, E> {
+        let store = self.clone();
+        let finished = tokio::spawn(async move { store.write(work).await }).await;
+        finished.unwrap_or_else(|error| Err(StoreError::unavailable(error).into()))
+    }
+
+    pub(super) async fn find_order(
+        &self,
+        filter: Document,
+    ) -> Result<Option<OrderDocument>, StoreError> {
+        self.answer(self.orders_kept().find_one(filter)).await
+    }
+
+    async fn place(&self, order: NewOrder) -> Result<Outcome, OrderWriteError> {
+        let books = self.books_of(&order.lines).await?;
+        let document = match first_look(&order.lines, &books) {
+            Ok(items) => OrderDocument::pending(&order, items, self.config.clock.now()),
+            Err(refusal) if order.idempotency.is_none() => {
+                return Ok((Err(refusal.error()), Vec::new()));
+            }
+            Err(refusal) => OrderDocument::rejected(&order, &refusal),
+        };
+        let inserted = self.outcome(self.orders_kept().insert_one(&document)).await?;
+        match (inserted, &order.idempotency) {
+            (Ok(_), _) if document.todo.is_none() => {
+                Ok((Err(document.refusal()?.error()), Vec::new()))
+            }
+            (Ok(_), _) => Ok(self.decide_now(document).await?),
+            (Err(failure), Some((key, fingerprint))) if error::is_duplicate(&failure) => {
+                Ok((self.repeated(&order, key, *fingerprint).await?, Vec::new()))
+            }
+            (Err(failure), _) => Err(error::of_store(failure).into()),
+        }
+    }
+
+    /// What the first order of the key got.
+    async fn repeated(
+        &self,
+        order: &NewOrder,
+        key: &IdempotencyKey,
+        fingerprint: Fingerprint,
+    ) -> Result<Result<Arc<Order>, OrderWriteError>, OrderWriteError> {
+        let key = super::order_document::key_of(order.user, key);
+        let Some(first) = self.find_order(doc! { "key": &key }).await? else {
+            // It has been forgotten this moment: the next try is the first.
+            return Ok(Err(OrderWriteError::InFlight));
+        };
+        let age = order.created_at.duration_since(first.created_at());
+        if age >= IdempotencyKey::LIFETIME && first.todo != Some(Todo::Decide) {
+            let mut old = by_id(first.id().uuid());
+            old.insert("key", &key);
+            let forget = doc! { "$unset": { "key": "", "fingerprint": "" } };
+            self.answer(self.orders_kept().update_one(old, forget)).await?;
+            let (again, _) = Box::pin(self.place(order.clone())).await?;
+            return Ok(again);
+        }
+        if !first.is_of(fingerprint) {
+            return Ok(Err(OrderWriteError::KeyReused));
+        }
+        Ok(match first.status {
+            Status::Pending => Err(OrderWriteError::InFlight),
+            Status::Rejected => Err(first.refusal()?.error()),
+            _ => Ok(Arc::new(first.as_placed()?)),
+        })
+    }
+
+    async fn move_order(
+        &self,
+        id: OrderId,
+        expected: u64,
+        status: OrderStatus,
+        at: Timestamp,
+    ) -> Result<Outcome, OrderWriteError> {
+        let current = self.order(id).await?.ok_or(OrderWriteError::NotFound)?;
+        if current.version != expected {
+            return Err(OrderWriteError::VersionConflict { current: current.version });
+        }
+        if !current.status.may_become(status) {
+            return Err(OrderWriteError::NotAllowed { from: current.status, to: status });
+        }
+        let mut set = doc! { "status": status.as_str(), "updatedAt": documents::date(at) };
+        if status == OrderStatus::Cancelled {
+            set.insert("todo", Todo::Return.name());
+            set.insert("todoSince", documents::date(self.config.clock.now()));
+        }
+        let mut filter = by_id(id.uuid());
+        filter.insert("version", i64::try_from(expected).unwrap_or(i64::MAX));
+        let orders = self.orders_kept();
+        let change = doc! { "$set": set, "$inc": { "version": 1_i64 } };
+        let moved = orders.find_one_and_update(filter, change);
+        let moved = self.answer(moved.return_document(ReturnDocument::After)).await?;
+        let Some(moved) = moved else {
+            let current = self.order(id).await?.ok_or(OrderWriteError::NotFound)?;
+            return Err(OrderWriteError::VersionConflict { current: current.version });
+        };
+        let order = Arc::new(moved.shown()?.ok_or(OrderWriteError::NotFound)?);
+        let mut changes = vec![ChangeKind::OrderUpdated(Arc::clone(&order))];
+        if status == OrderStatus::Cancelled {
+            self.put_back_now(moved, &mut changes).await?;
+        }
+        Ok((Ok(order), changes))
+    }
+
+    /// The books of these lines, in their order.
+    pub(super) async fn books_of(
+        &self,
+        lines: &[OrderLine],
+    ) -> Result<Vec<Option<Book>>, StoreError> {
+        let ids: Vec<_> = lines.iter().map(|line| documents::uuid(line.book.uuid())).collect();
+        let books = self.raw_books();
+        let found = books.find(doc! { "_id": { "$in": ids } });
+        let found = async { found.await?.try_collect::<Vec<_>>().await };
+        let mut known = std::collections::HashMap::new();
+        for raw in self.answer(found).await? {
+            let book = documents::BookDocument::read(&raw)?;
+            known.insert(book.id, book);
+        }
+        Ok(lines.iter().map(|line| known.remove(&line.book)).collect())
+    }
+}
+
+/// The items of an order at today's prices, or why it cannot be placed.
+fn first_look(lines: &[OrderLine], books: &[Option<Book>]) -> Result<Vec<OrderItem>, Refusal> {
+    let each = || lines.iter().zip(books);
+    let changes = each().filter_map(|(line, book)| {
+        let (expected, current) = (line.expected_price?, book.as_ref()?.content.price);
+        (expected != current).then_some(PriceChange { book: line.book, expected, current })
+    });
+    let changes: Vec<_> = changes.collect();
+    if !changes.is_empty() {
+        return Err(Refusal::PriceChanged(changes));
+    }
+    let shortages = each().map(|(line, book)| Shortage {
+        book: line.book,
+        title: book.as_ref().map(|book| book.content.title.clone()),
+        wanted: line.quantity,
+        available: book.as_ref().map(|book| book.stock).unwrap_or_default(),
+    });
+    let shortages: Vec<_> =
+        shortages.filter(|short| short.available.count() < short.wanted.count()).collect();
+    if !shortages.is_empty() {
+        return Err(Refusal::OutOfStock(shortages));
+    }
+    let item = |(line, book): (&OrderLine, &Option<Book>)| {
+        book.as_ref().map(|book| OrderItem::of(book, line.quantity))
+    };
+    Ok(each().filter_map(item).collect())
+}

@@ -1,0 +1,372 @@
+//! What is to be done for an order, step by step. Each step is one conditional update that can be done
+//! again, so whoever does them may die after any; whoever comes next goes on from what is noted.
+//!
+//! A hold is an entry `holds.<order>` in the book, set with the decrement of its stock in one update,
+//! and so at most once. Copies that come back are marked `returns.<order>` in the same way. Marks go
+//! away once the order no longer needs them: a hold for an order with nothing to do is a stray one,
+//! of a writer that was too slow, and is given back.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::TryStreamExt as _;
+use jiff::Timestamp;
+use mongodb::{
+    bson::{Document, RawDocumentBuf, doc},
+    options::ReturnDocument,
+};
+use tokio::time::Instant;
+
+use super::{
+    MongoStore, by_id, documents,
+    documents::BookDocument,
+    order_document::{ItemDocument, OrderDocument, Refusal, Status, Todo},
+    orders::Outcome,
+};
+use crate::{
+    book::{Book, BookId, Stock},
+    change::ChangeKind,
+    error::StoreError,
+    order::{OrderId, Quantity, Shortage},
+    store::Settled,
+};
+
+/// How long one writer works for a decision before it leaves it to whoever settles what is left, which
+/// is not before 30 s.
+const LEASE: Duration = Duration::from_secs(15);
+
+impl MongoStore {
+    /// Takes the copies of a new order and decides it. The marks are taken away afterwards.
+    pub(super) async fn decide_now(&self, order: OrderDocument) -> Result<Outcome, StoreError> {
+        let mut changes = Vec::new();
+        let decided = self.decide(&order, &mut changes).await?;
+        let outcome = match decided.status {
+            Status::Rejected => {
+                self.release(&decided, &mut changes).await?;
+                Err(decided.refusal()?.error())
+            }
+            _ => Ok(Arc::new(decided.as_placed()?)),
+        };
+        self.forget_later(decided);
+        Ok((outcome, changes))
+    }
+
+    /// Puts the copies of an order back that was just cancelled.
+    pub(super) async fn put_back_now(
+        &self,
+        order: OrderDocument,
+        changes: &mut Vec<ChangeKind>,
+    ) -> Result<(), StoreError> {
+        if let Some(returned) = self.return_copies(&order, changes).await? {
+            self.forget_later(returned);
+        }
+        Ok(())
+    }
+
+    /// Finishes what was begun before `before`, for whatever reason it was left.
+    pub(super) async fn settle(
+        &self,
+        before: Timestamp,
+    ) -> Result<(Settled, Vec<ChangeKind>), StoreError> {
+        let (mut settled, mut changes) = (Settled::default(), Vec::new());
+        let left =
+            doc! { "todo": { "$exists": true }, "todoSince": { "$lt": documents::date(before) } };
+        let orders = self.orders_kept();
+        let left = async { orders.find(left).await?.try_collect::<Vec<_>>().await };
+        for order in self.answer(left).await? {
+            let was = order.todo;
+            match (was, self.go_on(order, &mut changes).await?) {
+                (Some(Todo::Decide), Some(Status::Rejected)) => settled.undone += 1,
+                (Some(Todo::Decide | Todo::Return), Some(_)) => settled.finished += 1,
+                _ => {}
+            }
+        }
+        settled.undone += self.give_back_strays(before, &mut changes).await?;
+        Ok((settled, changes))
+    }
+
+    /// Does all that is to be done for an order. Returns what it has become.
+    async fn go_on(
+        &self,
+        mut order: OrderDocument,
+        changes: &mut Vec<ChangeKind>,
+    ) -> Result<Option<Status>, StoreError> {
+        loop {
+            let next = match order.todo {
+                None => return Ok(Some(order.status)),
+                Some(Todo::Decide) => Some(self.decide(&order, changes).await?),
+                Some(Todo::Release) => self.release(&order, changes).await?,
+                Some(Todo::Return) => self.return_copies(&order, changes).await?,
+                Some(Todo::Forget) => self.forget(&order).await?,
+            };
+            match next {
+                Some(next) => order = next,
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// Holds the copies; then the order is placed if all are held, and else rejected.
+    async fn decide(
+        &self,
+        order: &OrderDocument,
+        changes: &mut Vec<ChangeKind>,
+    ) -> Result<OrderDocument, StoreError> {
+        let begun = Instant::now();
+        let mut short = false;
+        for item in &order.items {
+            if begun.elapsed() > LEASE {
+                let slow = "the database is too slow: the order is decided later";
+                return Err(StoreError::unavailable(slow));
+            }
+            match self.hold(order.id(), item).await? {
+                Held::Now(book) => changes.push(ChangeKind::BookUpdated(book)),
+                Held::Before => {}
+                Held::Short => {
+                    short = true;
+                    break;
+                }
+            }
+        }
+        let set = if short {
+            let refusal = self.shortages(order).await?;
+            doc! { "status": "rejected", "refusal": refusal.text(), "todo": Todo::Release.name() }
+        } else {
+            doc! { "status": "placed", "todo": Todo::Forget.name() }
+        };
+        if let Some(decided) = self.step(order, Todo::Decide, doc! { "$set": set }).await? {
+            if let Some(placed) = decided.shown()? {
+                changes.push(ChangeKind::OrderPlaced(Arc::new(placed)));
+            }
+            return Ok(decided);
+        }
+        // Somebody else has decided it.
+        let decided = self.find_order(by_id(order.id().uuid())).await?;
+        let decided = decided.ok_or_else(|| gone(order.id()))?;
+        if decided.status == Status::Rejected {
+            self.release_items(&decided, changes).await?;
+        }
+        Ok(decided)
+    }
+
+    /// Takes copies aside, once.
+    async fn hold(&self, order: OrderId, item: &ItemDocument) -> Result<Held, StoreError> {
+        let mark = format!("holds.{order}");
+        let mut filter = by_id(item.book().uuid());
+        filter.insert("stock", doc! { "$gte": item.copies() });
+        filter.insert(&mark, doc! { "$exists": false });
+        let change = doc! {
+            "$inc": { "stock": -item.copies(), "stockVersion": 1_i64 },
+            "$set": { &mark: item.copies(), "heldAt": documents::date(self.config.clock.now()) },
+        };
+        if let Some(book) = self.change_stock(filter, change).await? {
+            return Ok(Held::Now(book));
+        }
+        let mut held = by_id(item.book().uuid());
+        held.insert(mark, doc! { "$exists": true });
+        let is_held = self.answer(self.raw_books().find_one(held)).await?.is_some();
+        Ok(if is_held { Held::Before } else { Held::Short })
+    }
+
+    /// What there is too little of, not counting what is held for the order itself.
+    async fn shortages(&self, order: &OrderDocument) -> Result<Refusal, StoreError> {
+        let mut shortages = Vec::new();
+        for item in &order.items {
+            let found = self.answer(self.raw_books().find_one(by_id(item.book().uuid()))).await?;
+            let own = found.as_ref().map_or(0, |raw| held_for(raw, order.id()));
+            let book = found.map(|raw| BookDocument::read(&raw)).transpose()?;
+            let stock = book.as_ref().map_or(0, |book| i64::from(book.stock.count())) + own;
+            if stock < item.copies() {
+                let corrupt =
+                    |problem| StoreError::Corrupt(format!("order {}: {problem}", order.id()));
+                shortages.push(Shortage {
+                    book: item.book(),
+                    title: book.map(|book| book.content.title),
+                    wanted: Quantity::new(item.copies()).map_err(corrupt)?,
+                    available: Stock::new(stock).unwrap_or_default(),
+                });
+            }
+        }
+        Ok(Refusal::OutOfStock(shortages))
+    }
+
+    /// Gives back what is held for a rejected order.
+    async fn release(
+        &self,
+        order: &OrderDocument,
+        changes: &mut Vec<ChangeKind>,
+    ) -> Result<Option<OrderDocument>, StoreError> {
+        self.release_items(order, changes).await?;
+        self.step(order, Todo::Release, doc! { "$unset": { "todo": "", "todoSince": "" } }).await
+    }
+
+    async fn release_items(
+        &self,
+        order: &OrderDocument,
+        changes: &mut Vec<ChangeKind>,
+    ) -> Result<(), StoreError> {
+        for item in &order.items {
+            let book = self.give_back(order.id(), item.book(), item.copies()).await?;
+            changes.extend(book.map(ChangeKind::BookUpdated));
+        }
+        Ok(())
+    }
+
+    async fn give_back(
+        &self,
+        order: OrderId,
+        book: BookId,
+        copies: i64,
+    ) -> Result<Option<Arc<Book>>, StoreError> {
+        let mark = format!("holds.{order}");
+        let held = doc! { &mark: { "$exists": true } };
+        self.add_stock(book, copies, held, doc! { "$unset": { mark: "" } }).await
+    }
+
+    /// Puts the copies of a cancelled order back, once.
+    async fn return_copies(
+        &self,
+        order: &OrderDocument,
+        changes: &mut Vec<ChangeKind>,
+    ) -> Result<Option<OrderDocument>, StoreError> {
+        let mark = format!("returns.{}", order.id());
+        for item in &order.items {
+            let not_yet = doc! { &mark: { "$exists": false } };
+            let set = doc! { "$set": { &mark: item.copies() } };
+            let book = self.add_stock(item.book(), item.copies(), not_yet, set).await?;
+            changes.extend(book.map(ChangeKind::BookUpdated));
+        }
+        self.step(order, Todo::Return, doc! { "$set": { "todo": Todo::Forget.name() } }).await
+    }
+
+    /// Takes away the marks of an order.
+    async fn forget(&self, order: &OrderDocument) -> Result<Option<OrderDocument>, StoreError> {
+        let [holds, returns] = ["holds", "returns"].map(|kind| format!("{kind}.{}", order.id()));
+        let books: Vec<_> =
+            order.items.iter().map(|item| documents::uuid(item.book().uuid())).collect();
+        let marked = doc! { "_id": { "$in": books } };
+        let unset = doc! { "$unset": { holds: "", returns: "" } };
+        self.answer(self.raw_books().update_many(marked, unset)).await?;
+        self.step(order, Todo::Forget, doc! { "$unset": { "todo": "", "todoSince": "" } }).await
+    }
+
+    /// Takes away the marks while nobody waits. What fails is done by whoever settles.
+    fn forget_later(&self, order: OrderDocument) {
+        if order.todo == Some(Todo::Forget) {
+            let store = self.clone();
+            tokio::spawn(async move {
+                let (id, forgetful) = (order.id(), store.clone());
+                // With its turn, where writes take turns.
+                let forget = async move { Ok((forgetful.forget(&order).await?, Vec::new())) };
+                if let Err(error) = store.write::<_, StoreError>(forget).await {
+                    tracing::debug!(%error, order = %id, "its marks are taken away later");
+                }
+            });
+        }
+    }
+
+    /// Gives back what was held too late, for an order that had been settled.
+    async fn give_back_strays(
+        &self,
+        before: Timestamp,
+        changes: &mut Vec<ChangeKind>,
+    ) -> Result<u64, StoreError> {
+        let held = doc! { "heldAt": { "$lt": documents::date(before) } };
+        let books = self.raw_books();
+        let held = async { books.find(held).await?.try_collect::<Vec<_>>().await };
+        let mut strays = 0;
+        for raw in self.answer(held).await? {
+            let book = BookDocument::read(&raw)?.id;
+            for (order, copies) in holds(&raw) {
+                let known = self.find_order(by_id(order.uuid())).await?;
+                if known.is_none_or(|order| order.todo.is_none())
+                    && let Some(book) = self.give_back(order, book, copies).await?
+                {
+                    strays += 1;
+                    changes.push(ChangeKind::BookUpdated(book));
+                }
+            }
+            let mut empty = by_id(book.uuid());
+            empty.insert("holds", doc! {});
+            let unset = doc! { "$unset": { "holds": "", "heldAt": "" } };
+            self.answer(self.raw_books().update_one(empty, unset)).await?;
+        }
+        Ok(strays)
+    }
+
+    /// Adds copies to a book that is as `filter` says, and makes a mark with the same update.
+    async fn add_stock(
+        &self,
+        book: BookId,
+        copies: i64,
+        filter: Document,
+        mark: Document,
+    ) -> Result<Option<Arc<Book>>, StoreError> {
+        let room = i64::from(Stock::MAX) - copies;
+        let mut filter = filter;
+        filter.extend(by_id(book.uuid()));
+        let mut fits = filter.clone();
+        fits.insert("stock", doc! { "$lte": room });
+        let mut change = mark.clone();
+        change.insert("$inc", doc! { "stock": copies, "stockVersion": 1_i64 });
+        if let Some(book) = self.change_stock(fits, change).await? {
+            return Ok(Some(book));
+        }
+        // The shelf is full: what does not fit is not kept.
+        filter.insert("stock", doc! { "$gt": room });
+        let mut change = mark;
+        let mut set = change.get_document("$set").cloned().unwrap_or_default();
+        set.insert("stock", i64::from(Stock::MAX));
+        change.insert("$set", set);
+        change.insert("$inc", doc! { "stockVersion": 1_i64 });
+        self.change_stock(filter, change).await
+    }
+
+    async fn change_stock(
+        &self,
+        filter: Document,
+        change: Document,
+    ) -> Result<Option<Arc<Book>>, StoreError> {
+        let books = self.raw_books();
+        let changed = books.find_one_and_update(filter, change);
+        let changed = self.answer(changed.return_document(ReturnDocument::After)).await?;
+        Ok(changed.map(|raw| BookDocument::read(&raw)).transpose()?.map(Arc::new))
+    }
+
+    /// Goes from what was to be done to what is next, unless somebody else has.
+    async fn step(
+        &self,
+        order: &OrderDocument,
+        from: Todo,
+        change: Document,
+    ) -> Result<Option<OrderDocument>, StoreError> {
+        let mut filter = by_id(order.id().uuid());
+        filter.insert("todo", from.name());
+        let orders = self.orders_kept();
+        let stepped = orders.find_one_and_update(filter, change);
+        self.answer(stepped.return_document(ReturnDocument::After)).await
+    }
+}
+
+/// Whether copies could be taken aside.
+enum Held {
+    Now(Arc<Book>),
+    Before,
+    Short,
+}
+
+/// What is held of a book, and for which orders.
+fn holds(raw: &RawDocumentBuf) -> Vec<(OrderId, i64)> {
+    let holds = raw.get_document("holds").into_iter().flat_map(|holds| holds.iter().flatten());
+    let hold = |(order, copies): (&mongodb::bson::raw::CStr, mongodb::bson::RawBsonRef<'_>)| {
+        Some((order.as_str().parse().ok()?, copies.as_i64()?))
+    };
+    holds.filter_map(hold).collect()
+}
+
+fn held_for(raw: &RawDocumentBuf, order: OrderId) -> i64 {
+    holds(raw).into_iter().find(|(held, _)| *held == order).map_or(0, |(_, copies)| copies)
+}
+
+fn gone(order: OrderId) -> StoreError {
+    StoreError::Corrupt(format!("order {order} was deleted while it was placed"))
+}
