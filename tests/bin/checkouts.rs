@@ -1,5 +1,5 @@
 //! A server's worth of checkouts on a database, to be killed among them: settles what the last one has
-//! left, says so, and places orders until it ends. `checkouts URI DATABASE`
+//! left, says so, and places orders, a line for each, until it ends. `checkouts URI DATABASE`
 
 use std::{env, sync::Arc};
 
@@ -28,7 +28,7 @@ async fn main() -> Result<()> {
     let mut books = store.books(&BookQuery::default()).await?.books;
     books.sort_by_key(|book| book.id);
     let books: Arc<[BookId]> = books.iter().map(|book| book.id).collect();
-    say_open();
+    say("open");
     let buyers =
         (0..BUYERS).map(|_| tokio::spawn(buy(Orders::new(Arc::clone(&store)), Arc::clone(&books))));
     for buyer in buyers.collect::<Vec<_>>() {
@@ -38,8 +38,8 @@ async fn main() -> Result<()> {
 }
 
 #[expect(clippy::print_stdout, reason = "the test waits for it")]
-fn say_open() {
-    println!("open");
+fn say(what: &str) {
+    println!("{what}");
 }
 
 async fn buy(orders: Orders, books: Arc<[BookId]>) -> Result<()> {
@@ -54,7 +54,10 @@ async fn buy(orders: Orders, books: Arc<[BookId]>) -> Result<()> {
         ]);
         let draft = json!({ "items": items, "customer": { "name": "Ada" } });
         let draft = OrderDraft::from_json(draft.as_object().context("an object")?)?;
+        let key = IdempotencyKey::new(&number.to_string())?;
         // Refusals are part of the game.
-        let _ = orders.place(user, draft, Some(IdempotencyKey::new(&number.to_string())?)).await;
+        if orders.place(user, draft, Some(key)).await.is_ok() {
+            say("placed");
+        }
     }
 }

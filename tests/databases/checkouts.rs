@@ -48,10 +48,12 @@ async fn kill_among_checkouts(server: &Database) -> Result<()> {
             .kill_on_drop(true)
             .spawn()?;
         let stdout = checkouts.stdout.take().context("stdout is piped")?;
-        let said = timeout(PATIENCE, BufReader::new(stdout).lines().next_line()).await??;
-        assert_eq!(said.as_deref(), Some("open"));
-        let moment = rand::rng().random_range(0..150);
-        sleep(Duration::from_millis(moment)).await;
+        let mut lines = BufReader::new(stdout).lines();
+        // It says that it is open, and then a line for each order.
+        for _ in 0..=rand::rng().random_range(0..6) {
+            timeout(PATIENCE, lines.next_line()).await??.context("it goes on")?;
+        }
+        sleep(Duration::from_millis(rand::rng().random_range(0..20))).await;
         checkouts.kill().await?;
     }
     store.settle_orders(Timestamp::now()).await?;
@@ -84,7 +86,7 @@ async fn check(uri: &str, database: &str) -> Result<()> {
     };
     let placed = all("orders", doc! { "status": "placed" }).await?;
     let orders = all("orders", doc! {}).await?;
-    assert!(placed.len() > 20, "{} orders were placed", placed.len());
+    assert!(!placed.is_empty());
     for book in all("books", doc! {}).await? {
         let (id, stock) = (book.get("_id"), book.get_i64("stock")?);
         let items = placed.iter().flat_map(|order| order.get_array("items").into_iter().flatten());

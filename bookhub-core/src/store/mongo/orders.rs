@@ -198,7 +198,7 @@ impl MongoStore {
         let order = Arc::new(moved.shown()?.ok_or(OrderWriteError::NotFound)?);
         let mut changes = vec![ChangeKind::OrderUpdated(Arc::clone(&order))];
         if status == OrderStatus::Cancelled {
-            self.put_back_now(moved, &mut changes).await?;
+            self.return_copies(&moved, &mut changes).await?;
         }
         Ok((Ok(order), changes))
     }

@@ -82,7 +82,7 @@ async fn forget_expired(database: &Database) -> Result<bool, StoreError> {
 /// Has the server keep what documents were after each change, where it can: then an event says the
 /// same on every process. Returns whether it does.
 pub(super) async fn keep_images(database: &Database) -> bool {
-    for collection in FOLLOWED {
+    for collection in FOLLOWED.into_iter().filter(|name| *name != FEED) {
         let enabled = doc! { "enabled": true };
         let keep = doc! { "collMod": collection, "changeStreamPreAndPostImages": enabled };
         if let Err(error) = database.run_command(keep).await {

@@ -2,9 +2,9 @@
 //! again, so whoever does them may die after any; whoever comes next goes on from what is noted.
 //!
 //! A hold is an entry `holds.<order>` in the book, set with the decrement of its stock in one update,
-//! and so at most once. Copies that come back are marked `returns.<order>` in the same way. Marks go
-//! away once the order no longer needs them: a hold for an order with nothing to do is a stray one,
-//! of a writer that was too slow, and is given back.
+//! and so at most once. Copies that come back are marked `returns.<order>` in the same way; these marks
+//! outlast every writer that may still be at it. Holds go away once the order is decided: one for an
+//! order with nothing to do is a stray one, of a writer that was too slow, and is given back.
 
 use std::{sync::Arc, time::Duration};
 
@@ -50,18 +50,6 @@ impl MongoStore {
         Ok((outcome, changes))
     }
 
-    /// Puts the copies of an order back that was just cancelled.
-    pub(super) async fn put_back_now(
-        &self,
-        order: OrderDocument,
-        changes: &mut Vec<ChangeKind>,
-    ) -> Result<(), StoreError> {
-        if let Some(returned) = self.return_copies(&order, changes).await? {
-            self.forget_later(returned);
-        }
-        Ok(())
-    }
-
     /// Finishes what was begun before `before`, for whatever reason it was left.
     pub(super) async fn settle(
         &self,
@@ -95,7 +83,11 @@ impl MongoStore {
                 None => return Ok(Some(order.status)),
                 Some(Todo::Decide) => Some(self.decide(&order, changes).await?),
                 Some(Todo::Release) => self.release(&order, changes).await?,
-                Some(Todo::Return) => self.return_copies(&order, changes).await?,
+                // The marks stay until the next time: who was slow must find them.
+                Some(Todo::Return) => {
+                    let returned = self.return_copies(&order, changes).await?;
+                    return Ok(returned.map(|order| order.status));
+                }
                 Some(Todo::Forget) => self.forget(&order).await?,
             };
             match next {
@@ -114,10 +106,7 @@ impl MongoStore {
         let begun = Instant::now();
         let mut short = false;
         for item in &order.items {
-            if begun.elapsed() > LEASE {
-                let slow = "the database is too slow: the order is decided later";
-                return Err(StoreError::unavailable(slow));
-            }
+            in_time(begun)?;
             match self.hold(order.id(), item).await? {
                 Held::Now(book) => changes.push(ChangeKind::BookUpdated(book)),
                 Held::Before => {}
@@ -223,19 +212,22 @@ impl MongoStore {
     }
 
     /// Puts the copies of a cancelled order back, once.
-    async fn return_copies(
+    pub(super) async fn return_copies(
         &self,
         order: &OrderDocument,
         changes: &mut Vec<ChangeKind>,
     ) -> Result<Option<OrderDocument>, StoreError> {
-        let mark = format!("returns.{}", order.id());
+        let (begun, mark) = (Instant::now(), format!("returns.{}", order.id()));
         for item in &order.items {
+            in_time(begun)?;
             let not_yet = doc! { &mark: { "$exists": false } };
             let set = doc! { "$set": { &mark: item.copies() } };
             let book = self.add_stock(item.book(), item.copies(), not_yet, set).await?;
             changes.extend(book.map(ChangeKind::BookUpdated));
         }
-        self.step(order, Todo::Return, doc! { "$set": { "todo": Todo::Forget.name() } }).await
+        let since = documents::date(self.config.clock.now());
+        let next = doc! { "$set": { "todo": Todo::Forget.name(), "todoSince": since } };
+        self.step(order, Todo::Return, next).await
     }
 
     /// Takes away the marks of an order.
@@ -365,6 +357,12 @@ fn holds(raw: &RawDocumentBuf) -> Vec<(OrderId, i64)> {
 
 fn held_for(raw: &RawDocumentBuf, order: OrderId) -> i64 {
     holds(raw).into_iter().find(|(held, _)| *held == order).map_or(0, |(_, copies)| copies)
+}
+
+/// Whether who has begun then may still go on: after that, another may have done it all.
+fn in_time(begun: Instant) -> Result<(), StoreError> {
+    let slow = "the database is too slow: what was begun is finished later";
+    if begun.elapsed() < LEASE { Ok(()) } else { Err(StoreError::unavailable(slow)) }
 }
 
 fn gone(order: OrderId) -> StoreError {

@@ -44,6 +44,13 @@ pub(super) fn lacks_document(event: &Event) -> bool {
     matches!(event.operation_type, OperationType::Update) && event.full_document.is_none()
 }
 
+/// Whether a collection that clients hear of is no more, with all that was in it.
+pub(super) fn ends_collection(event: &Event) -> bool {
+    let collection = event.ns.as_ref().and_then(|namespace| namespace.coll.as_deref());
+    matches!(event.operation_type, OperationType::Drop | OperationType::Rename)
+        && collection.is_some_and(|name| schema::FOLLOWED.contains(&name))
+}
+
 fn of_book(event: &Event) -> Result<Option<ChangeKind>, StoreError> {
     let book = |make: fn(Arc<Book>) -> ChangeKind| {
         let raw = event.full_document.as_ref();

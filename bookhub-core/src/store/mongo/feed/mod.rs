@@ -96,6 +96,7 @@ impl MongoFeed {
             stream: begin.stream,
             images,
             place: begin.place,
+            is_blind: begin.is_blind,
             history: Arc::clone(&history),
             notes: Notes::new(database, noted.epoch.clone(), sender),
         };
@@ -103,11 +104,8 @@ impl MongoFeed {
         let source = Source::Stream { documents, passed, follower };
         let feed = Arc::new(Self { epoch: noted.epoch, history, source });
         if is_first || begin.is_blind {
-            let present = feed.head().await?;
-            if begin.is_blind {
-                // What happened before this process looked is not known to it.
-                feed.history.lose(present);
-            }
+            // Until something has come, no position means anything.
+            feed.head().await?;
         }
         Ok(feed)
     }

@@ -7,6 +7,7 @@ use mongodb::{
     Collection, Database,
     bson::{DateTime, Document, Timestamp, doc},
     change_stream::event::ResumeToken,
+    options::ReturnDocument,
 };
 use serde::{Deserialize, Serialize};
 use tokio::{sync::watch, time::Instant};
@@ -94,8 +95,8 @@ impl Notes {
             set.insert("token", mongodb::bson::serialize_to_bson(token)?);
         }
         // Not by each process, and never back.
-        let fresh = DateTime::now().saturating_add_duration(INTERVAL / 2).timestamp_millis();
-        let before = DateTime::from_millis(fresh - 2 * millis(INTERVAL));
+        let now = DateTime::now().timestamp_millis();
+        let before = DateTime::from_millis(now - millis(INTERVAL / 2));
         let filter = doc! {
             "_id": ID,
             "epoch": self.epoch.as_str(),
@@ -133,13 +134,19 @@ impl Notes {
 
 /// Sets a mark; its change comes by in the stream behind all that was committed before.
 pub(super) async fn mark(documents: &Collection<Document>) -> Result<i64, StoreError> {
-    let marking =
-        documents.find_one_and_update(doc! { "_id": MARK }, doc! { "$inc": { "n": 1_i64 } });
-    let after = mongodb::options::ReturnDocument::After;
-    let marked = marking.upsert(true).return_document(after).await.map_err(error::of_store)?;
-    marked
-        .and_then(|marked| marked.get_i64("n").ok())
-        .ok_or_else(|| StoreError::Corrupt("the mark of the feed has no number".to_owned()))
+    let missing = || StoreError::Corrupt("the mark of the feed has no number".to_owned());
+    loop {
+        let count = doc! { "$inc": { "n": 1_i64 } };
+        let marking = documents.find_one_and_update(doc! { "_id": MARK }, count);
+        match marking.upsert(true).return_document(ReturnDocument::After).await {
+            Ok(marked) => {
+                return marked.and_then(|mark| mark.get_i64("n").ok()).ok_or_else(missing);
+            }
+            // Another process has made it at the same time.
+            Err(failure) if error::is_duplicate(&failure) => {}
+            Err(failure) => return Err(error::of_store(failure)),
+        }
+    }
 }
 
 /// What is noted; if nothing is, an epoch is made up. Returns whether it was.

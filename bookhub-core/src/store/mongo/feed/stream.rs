@@ -11,7 +11,7 @@ use mongodb::{
     },
     options::FullDocumentType,
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::{
     super::{documents, error, migrate, schema},
@@ -101,6 +101,8 @@ pub(super) struct Follower {
     pub(super) stream: ChangeStream<Event>,
     pub(super) images: bool,
     pub(super) place: Place,
+    /// Whether what happened before the next event is not known.
+    pub(super) is_blind: bool,
     pub(super) history: Arc<History>,
     pub(super) notes: Notes,
 }
@@ -110,18 +112,25 @@ impl Follower {
     pub(super) async fn run(mut self) {
         let mut failures = 0_u32;
         loop {
-            let next = self.stream.next_if_any().await;
-            match next {
+            match self.stream.next_if_any().await {
                 Ok(Some(event)) if matches!(event.operation_type, OperationType::Invalidate) => {
-                    tracing::warn!("the database was dropped: clients fetch anew");
-                    self.begin_anew().await;
+                    self.begin_anew("the database was dropped").await;
                 }
                 Ok(Some(event)) => self.take(event).await,
-                Ok(None) if !self.stream.is_alive() => self.begin_anew().await,
+                Ok(None) if !self.stream.is_alive() => {
+                    failures += 1;
+                    self.resume("the server has closed it", failures).await;
+                    continue;
+                }
+                // Nothing is known of the past until something comes.
+                Ok(None) if self.is_blind => self.notes.mark().await,
                 Ok(None) => {}
+                Err(failure) if error::is_history_lost(&failure) => {
+                    self.begin_anew(&failure.to_string()).await;
+                }
                 Err(failure) => {
                     failures += 1;
-                    self.resume(&failure, failures).await;
+                    self.resume(&failure.to_string(), failures).await;
                     continue;
                 }
             }
@@ -133,7 +142,15 @@ impl Follower {
     /// Records an event.
     async fn take(&mut self, mut event: Event) {
         let Some(time) = event.cluster_time else { return };
+        if std::mem::take(&mut self.is_blind) {
+            self.place = Place::before(time);
+            self.history.lose(self.place.position());
+        }
         self.place = self.place.next(time);
+        if event::ends_collection(&event) {
+            tracing::warn!(namespace = ?event.ns, "a collection was dropped: clients fetch anew");
+            return self.history.lose(self.place.position());
+        }
         if event::lacks_document(&event) {
             event.full_document = look_up(&self.database, &event).await;
         }
@@ -154,64 +171,45 @@ impl Follower {
     }
 
     /// Goes on after a failure, from where the stream was, if there is still a way.
-    async fn resume(&mut self, failure: &mongodb::error::Error, failures: u32) {
-        if error::is_history_lost(failure) {
-            tracing::warn!(error = %failure, "the change stream has lost its place: clients fetch anew");
-            return self.begin_anew().await;
-        }
-        tracing::warn!(error = %failure, "the change stream failed, and is opened again");
+    async fn resume(&mut self, reason: &str, failures: u32) {
+        tracing::warn!(reason, "the change stream failed, and is opened again");
         sleep(LONGEST_PAUSE.min(FIRST_PAUSE * 2_u32.saturating_pow(failures.min(8)))).await;
         let start = match self.stream.resume_token() {
+            _ if self.is_blind => Start::Now,
             Some(token) => Start::After(token),
             None => Start::At(self.place.timestamp()),
         };
-        let is_recounted = matches!(start, Start::At(_));
         match open(&self.database, &start, self.images).await {
             Ok(stream) => {
                 self.stream = stream;
-                if is_recounted {
+                if matches!(start, Start::At(_)) {
+                    // It begins with the first event of this time.
                     self.place.ordinal = 0;
                 }
             }
             Err(error) if error::is_history_lost(&error) => {
-                tracing::warn!(%error, "the change stream has lost its place: clients fetch anew");
-                self.begin_anew().await;
+                self.begin_anew(&error.to_string()).await;
             }
-            // The next question fails at once, and brings us back here.
+            // The old one has nothing more to say, and brings us back here.
             Err(error) => tracing::debug!(%error, "the change stream cannot be opened yet"),
         }
     }
 
-    /// Begins at the present. What happened since the last event is not known.
-    async fn begin_anew(&mut self) {
+    /// Begins at the present. What happened since the last event is not known: up to the first one
+    /// that comes, everything is lost.
+    async fn begin_anew(&mut self, reason: &str) {
+        tracing::warn!(reason, "the change stream has lost its place: clients fetch anew");
+        self.is_blind = true;
         let mut pause = FIRST_PAUSE;
         loop {
             match open(&self.database, &Start::Now, self.images).await {
-                Ok(stream) => {
-                    self.stream = stream;
-                    break;
-                }
+                Ok(stream) => break self.stream = stream,
                 Err(error) => tracing::debug!(%error, "the change stream cannot be opened yet"),
             }
             sleep(pause).await;
             pause = LONGEST_PAUSE.min(pause * 2);
         }
-        // The first event that comes is of our own: up to it, everything is lost.
-        let begun = Instant::now();
         self.notes.mark().await;
-        while begun.elapsed() < Duration::from_secs(30) {
-            match self.stream.next_if_any().await {
-                Ok(Some(event)) => {
-                    if let Some(time) = event.cluster_time {
-                        self.place = Place::before(time);
-                        self.history.lose(self.place.position());
-                    }
-                    return self.take(event).await;
-                }
-                Ok(None) => {}
-                Err(_) => return,
-            }
-        }
     }
 }
 
