@@ -12,7 +12,7 @@ use futures_util::{StreamExt as _, stream::BoxStream};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, task::coop::unconstrained};
 
 /// How long to wait before the feed is opened again after a failure.
 const RETRY: Duration = Duration::from_millis(500);
@@ -83,7 +83,8 @@ async fn next(
     changes: &mut BoxStream<'static, Result<Arc<Change>, FeedError>>,
     after: Position,
 ) -> Next {
-    poll_fn(|cx| {
+    // Not by tokio's budget: what is ready must not look like silence.
+    let next = poll_fn(|cx| {
         // Looked up first: what comes to be meanwhile is not passed over.
         let seen = store.seen();
         match changes.poll_next_unpin(cx) {
@@ -93,8 +94,8 @@ async fn next(
             Poll::Pending if seen > after => Poll::Ready(Next::Silence(seen)),
             Poll::Pending => Poll::Pending,
         }
-    })
-    .await
+    });
+    unconstrained(next).await
 }
 
 /// The hub's name for a position of the store.
@@ -128,8 +129,10 @@ impl Bridge {
         };
         match published.and_then(|()| self.hub.advance(at)) {
             Ok(()) => {}
-            // The feed was opened again, and says it twice.
-            Err(PublishError::OutOfOrder { .. }) => {}
+            // Nothing comes twice, and nothing behind a silence that was told.
+            Err(error @ PublishError::OutOfOrder { .. }) => {
+                tracing::error!(%error, ?at, "a change came out of order, and is not told");
+            }
             Err(error) => {
                 tracing::error!(%error, ?at, "a change could not be published: clients fetch anew");
                 self.lose(at);

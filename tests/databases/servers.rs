@@ -108,6 +108,7 @@ async fn a_write_by_any_way_reaches_the_clients_of_every_server_alike() -> Resul
         let titles: Vec<_> =
             all.as_array().context("a list")?.iter().map(|b| &b["title"]).collect();
         assert_eq!(titles, ["By hand", "From elsewhere"]);
+        assert_eq!(admin.get("/api/genres").await?, json!([{ "genre": "Tests", "count": 2 }]));
         assert_eq!(admin.get("/api/books?q=emile").await?.as_array().map(Vec::len), Some(1));
         assert_eq!(admin.get("/api/books?q=by+han").await?.as_array().map(Vec::len), Some(1));
     }

@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use futures_util::{TryStreamExt as _, future::try_join};
 use mongodb::{
-    bson::{Document, RawDocumentBuf, doc},
+    bson::{Document, RawDocumentBuf, deserialize_from_document, doc},
     error::ErrorKind,
     options::ReturnDocument,
 };
@@ -65,11 +65,13 @@ impl BookStore for MongoStore {
             doc! { "$group": { "_id": "$genre", "count": { "$sum": 1_i64 } } },
         ];
         let books = self.books();
-        let found = async {
-            books.aggregate(spellings).with_type::<Spelling>().await?.try_collect::<Vec<_>>().await
-        };
+        let found =
+            async { books.aggregate(spellings).await?.try_collect::<Vec<Document>>().await };
         let mut shelves = BTreeMap::<GenreKey, GenreCount>::new();
-        for Spelling { genre, count } in self.answer(found).await? {
+        let found = self.answer(found).await?;
+        // What is no genre is no shelf.
+        let found = found.into_iter().filter_map(|found| deserialize_from_document(found).ok());
+        for Spelling { genre, count } in found {
             let shelf = shelves.entry(GenreKey::of(&genre));
             let shelf = shelf.or_insert_with(|| GenreCount { genre: genre.clone(), count: 0 });
             shelf.count += u64::try_from(count).unwrap_or(0);

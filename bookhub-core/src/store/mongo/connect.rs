@@ -5,7 +5,8 @@ use std::time::Duration;
 use mongodb::{
     Client, Database,
     bson::doc,
-    options::{ClientOptions, ReadConcern, WriteConcern},
+    error::ErrorKind,
+    options::{ClientOptions, ReadConcern, ReadPreference, WriteConcern},
 };
 use tokio::time::{Instant, sleep, timeout};
 
@@ -22,7 +23,10 @@ const TRY: Duration = Duration::from_millis(1_500);
 /// Connects, and waits until the server has answered once.
 pub(super) async fn connect(uri: &str, config: &MongoConfig) -> Result<Database, StoreError> {
     // What the driver says of a string that it cannot read may repeat parts of it.
-    let unreadable = |_| {
+    let unreadable = |error: mongodb::error::Error| {
+        if let ErrorKind::DnsResolve { message, .. } = &*error.kind {
+            return StoreError::unavailable(format!("its name cannot be resolved: {message}"));
+        }
         let form = "mongodb://user:password@host:27017/database or mongodb+srv://…";
         StoreError::Misconfigured(format!(
             "the connection string cannot be read: it has the form {form}, with what is special \
@@ -36,6 +40,8 @@ pub(super) async fn connect(uri: &str, config: &MongoConfig) -> Result<Database,
     // What was acknowledged must be there after a failover, and a read sees it at once.
     options.write_concern.get_or_insert_with(WriteConcern::majority);
     options.read_concern.get_or_insert_with(ReadConcern::local);
+    // What another member has may be older than what the feed has told.
+    options.selection_criteria = Some(ReadPreference::Primary.into());
     let hosts: Vec<_> = options.hosts.iter().map(ToString::to_string).collect();
     let name = options.default_database.clone().unwrap_or_else(|| config.database.clone());
     let refused = |error: mongodb::error::Error| StoreError::Misconfigured(error.to_string());

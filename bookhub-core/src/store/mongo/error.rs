@@ -15,7 +15,7 @@ const OUT_OF_DISK_SPACE: i32 = 14_031;
 
 /// The server does not know the command, stage or option (some cannot even parse it), or has no oplog
 /// to read changes from.
-const NOT_SUPPORTED: [i32; 8] = [9, 59, 72, 115, 238, 303, 40_324, 40_573];
+const NOT_SUPPORTED: [i32; 7] = [9, 59, 115, 238, 303, 40_324, 40_573];
 
 /// The point to go on from is no longer, or was never, in this server's oplog.
 const HISTORY_LOST: [i32; 4] = [50_811, 260, 280, 286];

@@ -167,9 +167,10 @@ impl MongoStore {
         if !self.feed.is_local() {
             return work.await.map(|(done, _)| done);
         }
-        let feed = Arc::clone(&self.feed);
+        let (feed, deadline) = (Arc::clone(&self.feed), self.config.deadline);
         let written = tokio::spawn(async move {
-            let turn = feed.turn().await;
+            let late = |_| StoreError::unavailable("others are still writing");
+            let turn = timeout(deadline, feed.turn()).await.map_err(late)?;
             let (done, changes) = work.await?;
             turn.record(changes);
             Ok(done)

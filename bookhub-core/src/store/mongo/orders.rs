@@ -198,7 +198,10 @@ impl MongoStore {
         let order = Arc::new(moved.shown()?.ok_or(OrderWriteError::NotFound)?);
         let mut changes = vec![ChangeKind::OrderUpdated(Arc::clone(&order))];
         if status == OrderStatus::Cancelled {
-            self.return_copies(&moved, &mut changes).await?;
+            // It is cancelled; what is missing is put back by whoever settles.
+            if let Err(error) = self.return_copies(&moved, &mut changes).await {
+                tracing::warn!(%error, order = %id, "its copies are put back later");
+            }
         }
         Ok((Ok(order), changes))
     }

@@ -41,7 +41,9 @@ impl MongoStore {
         let decided = self.decide(&order, &mut changes).await?;
         let outcome = match decided.status {
             Status::Rejected => {
-                self.release(&decided, &mut changes).await?;
+                if let Err(error) = self.release(&decided, &mut changes).await {
+                    tracing::warn!(%error, order = %decided.id(), "its holds are given back later");
+                }
                 Err(decided.refusal()?.error())
             }
             _ => Ok(Arc::new(decided.as_placed()?)),
@@ -58,18 +60,37 @@ impl MongoStore {
         let (mut settled, mut changes) = (Settled::default(), Vec::new());
         let left =
             doc! { "todo": { "$exists": true }, "todoSince": { "$lt": documents::date(before) } };
-        let orders = self.orders_kept();
+        let orders = self.orders_kept().clone_with_type::<RawDocumentBuf>();
         let left = async { orders.find(left).await?.try_collect::<Vec<_>>().await };
-        for order in self.answer(left).await? {
-            let was = order.todo;
-            match (was, self.go_on(order, &mut changes).await?) {
-                (Some(Todo::Decide), Some(Status::Rejected)) => settled.undone += 1,
-                (Some(Todo::Decide | Todo::Return), Some(_)) => settled.finished += 1,
-                _ => {}
+        for raw in self.answer(left).await? {
+            // One that makes no sense does not keep the others waiting.
+            match self.settle_one(&raw, &mut changes).await {
+                Ok((Some(Todo::Decide), Some(Status::Rejected))) => settled.undone += 1,
+                Ok((Some(Todo::Decide | Todo::Return), Some(_))) => settled.finished += 1,
+                Ok(_) => {}
+                Err(error) => tracing::error!(%error, "an order cannot be settled"),
             }
         }
         settled.undone += self.give_back_strays(before, &mut changes).await?;
         Ok((settled, changes))
+    }
+
+    /// Settles an order that was found to be left. Returns what was to be done, and what it has become.
+    async fn settle_one(
+        &self,
+        raw: &RawDocumentBuf,
+        changes: &mut Vec<ChangeKind>,
+    ) -> Result<(Option<Todo>, Option<Status>), StoreError> {
+        let found = documents::read::<OrderDocument>(raw, "order")?;
+        // Those before it have taken time: another server may have been here.
+        let Some(order) = self.find_order(by_id(found.id().uuid())).await? else {
+            return Ok((None, None));
+        };
+        let was = order.todo.filter(|todo| found.todo == Some(*todo));
+        if was.is_none() {
+            return Ok((None, None));
+        }
+        Ok((was, self.go_on(order, changes).await?))
     }
 
     /// Does all that is to be done for an order. Returns what it has become.
@@ -103,24 +124,11 @@ impl MongoStore {
         order: &OrderDocument,
         changes: &mut Vec<ChangeKind>,
     ) -> Result<OrderDocument, StoreError> {
-        let begun = Instant::now();
-        let mut short = false;
-        for item in &order.items {
-            in_time(begun)?;
-            match self.hold(order.id(), item).await? {
-                Held::Now(book) => changes.push(ChangeKind::BookUpdated(book)),
-                Held::Before => {}
-                Held::Short => {
-                    short = true;
-                    break;
-                }
+        let set = match self.hold_all(order, changes).await? {
+            Some(refusal) => {
+                doc! { "status": "rejected", "refusal": refusal.text(), "todo": Todo::Release.name() }
             }
-        }
-        let set = if short {
-            let refusal = self.shortages(order).await?;
-            doc! { "status": "rejected", "refusal": refusal.text(), "todo": Todo::Release.name() }
-        } else {
-            doc! { "status": "placed", "todo": Todo::Forget.name() }
+            None => doc! { "status": "placed", "todo": Todo::Forget.name() },
         };
         if let Some(decided) = self.step(order, Todo::Decide, doc! { "$set": set }).await? {
             if let Some(placed) = decided.shown()? {
@@ -137,6 +145,30 @@ impl MongoStore {
         Ok(decided)
     }
 
+    /// Holds all copies, or says why not.
+    async fn hold_all(
+        &self,
+        order: &OrderDocument,
+        changes: &mut Vec<ChangeKind>,
+    ) -> Result<Option<Refusal>, StoreError> {
+        let begun = Instant::now();
+        'again: loop {
+            for item in &order.items {
+                in_time(begun)?;
+                match self.hold(order.id(), item).await? {
+                    Held::Now(book) => changes.push(ChangeKind::BookUpdated(book)),
+                    Held::Before => {}
+                    Held::Short => match self.shortages(order).await? {
+                        // Copies have come in meanwhile.
+                        none if none.is_empty() => continue 'again,
+                        shortages => return Ok(Some(Refusal::OutOfStock(shortages))),
+                    },
+                }
+            }
+            return Ok(None);
+        }
+    }
+
     /// Takes copies aside, once.
     async fn hold(&self, order: OrderId, item: &ItemDocument) -> Result<Held, StoreError> {
         let mark = format!("holds.{order}");
@@ -145,7 +177,9 @@ impl MongoStore {
         filter.insert(&mark, doc! { "$exists": false });
         let change = doc! {
             "$inc": { "stock": -item.copies(), "stockVersion": 1_i64 },
-            "$set": { &mark: item.copies(), "heldAt": documents::date(self.config.clock.now()) },
+            "$set": { &mark: item.copies() },
+            // Since when there are holds at all.
+            "$min": { "heldAt": documents::date(self.config.clock.now()) },
         };
         if let Some(book) = self.change_stock(filter, change).await? {
             return Ok(Held::Now(book));
@@ -157,7 +191,7 @@ impl MongoStore {
     }
 
     /// What there is too little of, not counting what is held for the order itself.
-    async fn shortages(&self, order: &OrderDocument) -> Result<Refusal, StoreError> {
+    async fn shortages(&self, order: &OrderDocument) -> Result<Vec<Shortage>, StoreError> {
         let mut shortages = Vec::new();
         for item in &order.items {
             let found = self.answer(self.raw_books().find_one(by_id(item.book().uuid()))).await?;
@@ -175,7 +209,7 @@ impl MongoStore {
                 });
             }
         }
-        Ok(Refusal::OutOfStock(shortages))
+        Ok(shortages)
     }
 
     /// Gives back what is held for a rejected order.
@@ -232,12 +266,14 @@ impl MongoStore {
 
     /// Takes away the marks of an order.
     async fn forget(&self, order: &OrderDocument) -> Result<Option<OrderDocument>, StoreError> {
-        let [holds, returns] = ["holds", "returns"].map(|kind| format!("{kind}.{}", order.id()));
+        let mut marks = doc! { format!("holds.{}", order.id()): "" };
+        if order.status == Status::Cancelled {
+            marks.insert(format!("returns.{}", order.id()), "");
+        }
         let books: Vec<_> =
             order.items.iter().map(|item| documents::uuid(item.book().uuid())).collect();
         let marked = doc! { "_id": { "$in": books } };
-        let unset = doc! { "$unset": { holds: "", returns: "" } };
-        self.answer(self.raw_books().update_many(marked, unset)).await?;
+        self.answer(self.raw_books().update_many(marked, doc! { "$unset": marks })).await?;
         self.step(order, Todo::Forget, doc! { "$unset": { "todo": "", "todoSince": "" } }).await
     }
 
@@ -267,7 +303,13 @@ impl MongoStore {
         let held = async { books.find(held).await?.try_collect::<Vec<_>>().await };
         let mut strays = 0;
         for raw in self.answer(held).await? {
-            let book = BookDocument::read(&raw)?.id;
+            let book = match BookDocument::read(&raw) {
+                Ok(book) => book.id,
+                Err(error) => {
+                    tracing::error!(%error, "what is held of a book cannot be looked at");
+                    continue;
+                }
+            };
             for (order, copies) in holds(&raw) {
                 let known = self.find_order(by_id(order.uuid())).await?;
                 if known.is_none_or(|order| order.todo.is_none())

@@ -46,9 +46,9 @@ pub(super) fn lacks_document(event: &Event) -> bool {
 
 /// Whether a collection that clients hear of is no more, with all that was in it.
 pub(super) fn ends_collection(event: &Event) -> bool {
-    let collection = event.ns.as_ref().and_then(|namespace| namespace.coll.as_deref());
+    let names = [&event.ns, &event.to].into_iter().flatten().filter_map(|ns| ns.coll.as_deref());
     matches!(event.operation_type, OperationType::Drop | OperationType::Rename)
-        && collection.is_some_and(|name| schema::FOLLOWED.contains(&name))
+        && names.into_iter().any(|name| schema::FOLLOWED.contains(&name))
 }
 
 fn of_book(event: &Event) -> Result<Option<ChangeKind>, StoreError> {

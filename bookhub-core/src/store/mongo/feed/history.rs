@@ -48,7 +48,7 @@ impl History {
                 state.oldest = change.position;
             }
         }
-        drop(state);
+        // Before anybody can see how far it has come: who does finds the change too.
         self.news.send_replace(());
     }
 
@@ -61,10 +61,9 @@ impl History {
     /// Forgets everything before a position: something there was never heard of.
     pub(super) fn lose(&self, upto: Position) {
         let mut state = self.lock();
-        state.changes.clear();
-        state.oldest = upto;
-        state.seen = upto;
-        drop(state);
+        state.changes.retain(|change| change.position > upto);
+        state.oldest = state.oldest.max(upto);
+        state.seen = state.seen.max(upto);
         self.news.send_replace(());
     }
 

@@ -38,7 +38,7 @@ use crate::{
     store::{Feed, reader},
 };
 
-/// How long a mark may take to come by.
+/// How long the stream may stand still before a mark comes by.
 const MARK_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) struct MongoFeed {
@@ -64,7 +64,7 @@ impl MongoFeed {
         // Opened before anything is noted: the feed's first note is in it.
         match stream::open(database, &Start::Now, images).await {
             Ok(stream) => Self::follow(database, config, stream, images).await,
-            Err(failure) if error::is_unsupported(&failure) => {
+            Err(failure) if error::is_unsupported(&failure) && !is_replica_set(database).await => {
                 tracing::warn!(
                     "the server has no change streams: changes that other servers or programs make \
                      are not shown live, and clients fetch anew after a restart. A MongoDB server \
@@ -134,13 +134,17 @@ impl MongoFeed {
             return Ok(self.seen());
         };
         let mut passed = passed.clone();
-        let late = |_| StoreError::unavailable("the change stream does not come to the present");
-        let coming = async {
-            let number = notes::mark(documents).await?;
-            passed.wait_for(|passed| *passed >= number).await.map_err(StoreError::unavailable)?;
-            Ok(self.seen())
-        };
-        timeout(MARK_TIMEOUT, coming).await.map_err(late)?
+        let late = || StoreError::unavailable("the change stream does not come to the present");
+        let number = notes::mark(documents).await?;
+        loop {
+            let before = self.seen();
+            match timeout(MARK_TIMEOUT, passed.wait_for(|passed| *passed >= number)).await {
+                Ok(come) => return come.map(|_| self.seen()).map_err(StoreError::unavailable),
+                // A long past takes its time; one that does not move on is none.
+                Err(_) if self.seen() > before => {}
+                Err(_) => return Err(late()),
+            }
+        }
     }
 }
 
@@ -163,6 +167,12 @@ impl Turn<'_> {
         let now = Timestamp::now();
         changes.into_iter().for_each(|kind| self.history.record_next(now, kind));
     }
+}
+
+/// Whether the server says that it is of a replica set, and so has change streams.
+async fn is_replica_set(database: &Database) -> bool {
+    let hello = database.run_command(doc! { "hello": 1 }).await;
+    hello.is_ok_and(|hello| hello.contains_key("setName"))
 }
 
 /// Where a process begins to follow.
@@ -215,7 +225,7 @@ async fn begin(
     let place = Place::before(from);
     match stream::open(database, &Start::At(from), images).await {
         Ok(stream) => {
-            let oldest = (from > born).then(|| place.position());
+            let oldest = Some(place.position());
             return Ok(Begin { stream, place, oldest, is_blind: false });
         }
         Err(failure) if error::is_history_lost(&failure) => {}

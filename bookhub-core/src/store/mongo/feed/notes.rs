@@ -185,10 +185,15 @@ pub(super) async fn renew(documents: &Collection<Document>, old: &Epoch) -> Resu
 }
 
 fn mark_of(event: &Event) -> Option<i64> {
-    let raw = event.full_document.as_ref()?;
+    let key = event.document_key.as_ref()?;
     let is_mark = event.ns.as_ref()?.coll.as_deref() == Some(schema::FEED)
-        && raw.get_str("_id").ok() == Some(MARK);
-    is_mark.then(|| raw.get_i64("n").ok()).flatten()
+        && key.get_str("_id").ok() == Some(MARK);
+    // What it was then: the document itself may be further on.
+    let number = match &event.update_description {
+        Some(update) => update.updated_fields.get_i64("n").ok(),
+        None => event.full_document.as_ref().and_then(|raw| raw.get_i64("n").ok()),
+    };
+    number.filter(|_| is_mark)
 }
 
 fn millis(duration: Duration) -> i64 {

@@ -9,7 +9,7 @@ use mongodb::{
         ChangeStream,
         event::{OperationType, ResumeToken},
     },
-    options::FullDocumentType,
+    options::{FullDocumentType, ReadConcern},
 };
 use tokio::time::sleep;
 
@@ -86,7 +86,9 @@ pub(super) async fn open(
         { "ns.coll": { "$in": schema::FOLLOWED.to_vec() } },
         { "operationType": { "$in": ["drop", "rename", "dropDatabase", "invalidate"] } },
     ] } };
-    let mut watch = database.watch().pipeline([followed]).full_document(full).max_await_time(AWAIT);
+    let watch = database.watch().pipeline([followed]).full_document(full).max_await_time(AWAIT);
+    // What the database may still take back is not told; and streams take no other level.
+    let mut watch = watch.read_concern(ReadConcern::majority());
     match start {
         Start::Now => {}
         Start::At(time) => watch = watch.start_at_operation_time(*time),
@@ -149,7 +151,11 @@ impl Follower {
         self.place = self.place.next(time);
         if event::ends_collection(&event) {
             tracing::warn!(namespace = ?event.ns, "a collection was dropped: clients fetch anew");
-            return self.history.lose(self.place.position());
+            self.history.lose(self.place.position());
+            if let Err(error) = schema::prepare(&self.database).await {
+                tracing::error!(%error, "a collection that was dropped lacks its indexes");
+            }
+            return;
         }
         if event::lacks_document(&event) {
             event.full_document = look_up(&self.database, &event).await;
@@ -213,11 +219,17 @@ impl Follower {
     }
 }
 
-/// The document of an update as it is now; nothing if it is gone.
+/// The document of an update as it is now; nothing if it is gone. Asks until the database answers:
+/// the change must not be passed over.
 async fn look_up(database: &Database, event: &Event) -> Option<RawDocumentBuf> {
-    let collection = event.ns.as_ref()?.coll.as_ref()?;
-    let documents = database.collection::<RawDocumentBuf>(collection);
-    documents.find_one(event.document_key.clone()?).await.ok().flatten()
+    let documents = database.collection::<RawDocumentBuf>(event.ns.as_ref()?.coll.as_ref()?);
+    loop {
+        match documents.find_one(event.document_key.clone()?).await {
+            Ok(found) => return found,
+            Err(error) => tracing::warn!(%error, "a document that was changed cannot be read yet"),
+        }
+        sleep(LONGEST_PAUSE).await;
+    }
 }
 
 /// Sets right what follows from the rest of a book, where another program has written only that.
@@ -227,5 +239,27 @@ async fn set_right(database: &Database, event: &Event) {
         && let Err(error) = migrate::repair(&database.collection(schema::BOOKS), raw).await
     {
         tracing::warn!(%error, "a book that another program wrote is not found by its words yet");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_of_one_time_are_counted_and_a_later_one_begins_anew() {
+        let time = |time, increment| Timestamp { time, increment };
+        let places = [(7, 1), (7, 1), (7, 2), (8, 1)].into_iter().scan(
+            Place::before(time(7, 1)),
+            |place, (seconds, increment)| {
+                *place = place.next(time(seconds, increment));
+                Some(*place)
+            },
+        );
+        let places: Vec<_> = places.collect();
+        assert_eq!(places.iter().map(|place| place.ordinal).collect::<Vec<_>>(), [1, 2, 1, 1]);
+        assert!(places.is_sorted_by_key(|place| place.position()));
+        assert_eq!(places[2].timestamp(), time(7, 2));
+        assert!(Place::before(time(7, 1)).position() < places[0].position());
     }
 }
