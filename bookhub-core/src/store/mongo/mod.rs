@@ -146,7 +146,11 @@ impl MongoStore {
         &self,
         work: impl IntoFuture<Output = mongodb::error::Result<T>, IntoFuture: Send>,
     ) -> Result<T, StoreError> {
-        self.outcome(work).await?.map_err(error::of_store)
+        let answered = self.outcome(work).await?.map_err(error::of_store);
+        if let Err(StoreError::Unavailable(_)) = &answered {
+            self.feed.note_trouble();
+        }
+        answered
     }
 
     /// The same, with an error of the server left as it is.
@@ -154,7 +158,10 @@ impl MongoStore {
         &self,
         work: impl IntoFuture<Output = mongodb::error::Result<T>, IntoFuture: Send>,
     ) -> Result<mongodb::error::Result<T>, StoreError> {
-        let late = |_| StoreError::unavailable("it has not answered in time");
+        let late = |_| {
+            self.feed.note_trouble();
+            StoreError::unavailable("it has not answered in time")
+        };
         timeout(self.config.deadline, work.into_future()).await.map_err(late)
     }
 
@@ -167,10 +174,9 @@ impl MongoStore {
         if !self.feed.is_local() {
             return work.await.map(|(done, _)| done);
         }
-        let (feed, deadline) = (Arc::clone(&self.feed), self.config.deadline);
+        let feed = Arc::clone(&self.feed);
         let written = tokio::spawn(async move {
-            let late = |_| StoreError::unavailable("others are still writing");
-            let turn = timeout(deadline, feed.turn()).await.map_err(late)?;
+            let turn = feed.turn().await?;
             let (done, changes) = work.await?;
             turn.record(changes);
             Ok(done)

@@ -50,8 +50,9 @@ pub(super) struct MongoFeed {
 enum Source {
     /// What the server says was committed.
     Stream { documents: Collection<Document>, passed: watch::Receiver<i64>, follower: AbortHandle },
-    /// What this process writes; whoever writes has the lock.
-    Local(Mutex<()>),
+    /// What this process writes; whoever writes has the lock, and who waits for it is told when the
+    /// database does not answer.
+    Local { lock: Mutex<()>, trouble: watch::Sender<()> },
 }
 
 impl MongoFeed {
@@ -71,7 +72,8 @@ impl MongoFeed {
                      gets them as a replica set: start it with --replSet rs0, and call rs.initiate()"
                 );
                 let history = History::new(Position::START, Position::START, config.history);
-                let source = Source::Local(Mutex::default());
+                let source =
+                    Source::Local { lock: Mutex::default(), trouble: watch::Sender::new(()) };
                 Ok(Arc::new(Self { epoch: Epoch::random(), history: Arc::new(history), source }))
             }
             Err(failure) => Err(error::of_store(failure)),
@@ -112,16 +114,28 @@ impl MongoFeed {
 
     /// Whether it feeds what this process writes.
     pub(super) const fn is_local(&self) -> bool {
-        matches!(self.source, Source::Local(_))
+        matches!(self.source, Source::Local { .. })
     }
 
-    /// The turn to write of one who writes locally.
-    pub(super) async fn turn(&self) -> Turn<'_> {
-        let lock = match &self.source {
-            Source::Local(lock) => Some(lock.lock().await),
-            Source::Stream { .. } => None,
+    /// The turn to write of one who writes locally. Nobody waits for those before to find out, one
+    /// after the other, that the database is gone.
+    pub(super) async fn turn(&self) -> Result<Turn<'_>, StoreError> {
+        let Source::Local { lock, trouble } = &self.source else {
+            return Ok(Turn { history: &self.history, _lock: None });
         };
-        Turn { history: &self.history, _lock: lock }
+        let mut trouble = trouble.subscribe();
+        tokio::select! {
+            biased;
+            _ = trouble.changed() => Err(StoreError::unavailable("it has not answered others")),
+            lock = lock.lock() => Ok(Turn { history: &self.history, _lock: Some(lock) }),
+        }
+    }
+
+    /// Tells those who wait for their turn that the database does not answer.
+    pub(super) fn note_trouble(&self) {
+        if let Source::Local { trouble, .. } = &self.source {
+            trouble.send_replace(());
+        }
     }
 
     /// Up to where every change has been heard of.
