@@ -60,16 +60,16 @@ async fn wait(database: &Database, hosts: &str, patience: Duration) -> Result<()
         let ping = database.run_command(doc! { "ping": 1 });
         let failure = match timeout(TRY * 2, async { ping.await }).await {
             Ok(Ok(_)) => return Ok(()),
-            Ok(Err(failure)) => error::of_store(failure),
-            Err(_) => StoreError::unavailable("it does not answer"),
+            Ok(Err(failure)) => match error::of_store(failure) {
+                StoreError::Unavailable(cause) => cause.to_string(),
+                other => return Err(other),
+            },
+            Err(_) => "no answer".to_owned(),
         };
-        if matches!(failure, StoreError::Misconfigured(_)) {
-            return Err(failure);
-        }
         if Instant::now() + pause >= end {
             let seconds = patience.as_secs();
             return Err(StoreError::unavailable(format!(
-                "no answer from {hosts} in {seconds} s ({failure}): see that it runs, and that the \
+                "{hosts} was tried for {seconds} s ({failure}): see that it runs, and that the \
                  connection string names it"
             )));
         }

@@ -22,16 +22,22 @@ const HISTORY_LOST: [i32; 4] = [50_811, 260, 280, 286];
 
 /// The error as the store's own. What the driver says is kept; it has no secrets in it.
 pub(super) fn of_store(error: Error) -> StoreError {
-    if code(&error) == Some(OUT_OF_DISK_SPACE) {
-        return StoreError::Full(error.to_string());
+    let (code, kind) = (code(&error), error.kind);
+    let reason = reason(&kind);
+    match *kind {
+        _ if code == Some(OUT_OF_DISK_SPACE) => StoreError::Full(reason),
+        ErrorKind::Bson(_) | ErrorKind::BsonDeserialization(_) => StoreError::Corrupt(reason),
+        ErrorKind::Authentication { .. } => StoreError::Misconfigured(reason),
+        _ => StoreError::unavailable(reason),
     }
-    match &*error.kind {
-        ErrorKind::Bson(_) | ErrorKind::BsonDeserialization(_) => {
-            StoreError::Corrupt(error.to_string())
-        }
-        ErrorKind::Authentication { .. } => StoreError::Misconfigured(error.to_string()),
-        _ => StoreError::unavailable(error),
-    }
+}
+
+/// What went wrong, without all that the driver knows of the servers: of one that cannot be reached,
+/// why the last try failed.
+fn reason(kind: &ErrorKind) -> String {
+    let whole = kind.to_string();
+    let last = whole.rsplit("Error: Kind: ").next().unwrap_or(&whole);
+    last.split(", labels: ").next().unwrap_or(last).to_owned()
 }
 
 /// Whether a unique index refused the write.
