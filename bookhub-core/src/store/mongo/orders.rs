@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use mongodb::{
-    bson::{DateTime, Document, doc},
+    bson::{DateTime, Document, RawDocumentBuf, doc},
     options::ReturnDocument,
 };
 
@@ -65,14 +65,19 @@ impl OrderStore for MongoStore {
         }
         let most = query.limit().get();
         let limit = i64::try_from(most + 1).unwrap_or(i64::MAX);
-        let orders = self.orders_kept();
+        let orders = self.orders_kept().clone_with_type::<RawDocumentBuf>();
         let found = orders.find(filter).sort(doc! { "createdAt": -1, "_id": -1 }).limit(limit);
         let found = async { found.await?.try_collect::<Vec<_>>().await };
         let found = self.answer(found).await?;
         let more = found.len() > most;
         let mut orders = Vec::new();
-        for document in found.iter().take(most) {
-            orders.extend(document.shown()?.map(Arc::new));
+        for raw in found.iter().take(most) {
+            match documents::read::<OrderDocument>(raw, "order").and_then(|order| order.shown()) {
+                Ok(order) => orders.extend(order.map(Arc::new)),
+                Err(problem) => {
+                    tracing::error!(%problem, "an order makes no sense, and is not shown")
+                }
+            }
         }
         let next = orders.last().filter(|_| more).map(|order| OrderCursor::behind(order));
         Ok(OrderPage { orders, next })
