@@ -19,8 +19,8 @@ const BUYERS: usize = 6;
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let mut args = env::args().skip(1);
-    let (uri, database) = (args.next().context("a URI")?, args.next().context("a database")?);
+    let [_, uri, database] = <[String; 3]>::try_from(env::args().collect::<Vec<_>>())
+        .map_err(|_| anyhow::anyhow!("checkouts URI DATABASE"))?;
     let config = MongoConfig { database, ..MongoConfig::default() };
     let store: Arc<dyn Store> = Arc::new(MongoStore::connect(&uri, config).await?);
     // Whoever had begun is dead.

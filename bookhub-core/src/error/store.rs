@@ -6,7 +6,7 @@ use crate::{
     book::{BookId, Stock},
     change::Position,
     isbn::Isbn,
-    order::{OrderStatus, PriceChange, Shortage},
+    order::{OrderStatus, PriceChange, Refusal, Shortage},
 };
 
 /// The store itself failed: nobody's request is at fault.
@@ -154,6 +154,15 @@ pub enum UserWriteError {
     /// The store itself failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<Refusal> for OrderWriteError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::PriceChanged(changes) => Self::PriceChanged(changes),
+            Refusal::OutOfStock(shortages) => Self::OutOfStock(shortages),
+        }
+    }
 }
 
 /// Why a feed ended.

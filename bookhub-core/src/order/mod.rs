@@ -15,6 +15,7 @@ pub use customer::{Address, Customer, CustomerName, Phone};
 pub use draft::{OrderDraft, OrderLine};
 pub use key::{Fingerprint, IdempotencyKey};
 pub use quantity::Quantity;
+pub(crate) use refusal::Refusal;
 pub use refusal::{PriceChange, Shortage};
 pub use status::OrderStatus;
 

@@ -55,3 +55,11 @@ pub struct PriceChange {
     /// What it costs now.
     pub current: Price,
 }
+
+/// Why an order is not placed, as a store keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Refusal {
+    PriceChanged(Vec<PriceChange>),
+    OutOfStock(Vec<Shortage>),
+}

@@ -6,10 +6,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::{
+    book::{Book, BookId},
     error::{OrderWriteError, StoreError},
     order::{
         Customer, Fingerprint, IdempotencyKey, Order, OrderDraft, OrderId, OrderItem, OrderLine,
-        OrderStatus,
+        OrderStatus, PriceChange, Refusal, Shortage,
     },
     query::{OrderPage, OrderQuery},
     user::UserId,
@@ -111,6 +112,22 @@ impl NewOrder {
         Self { id, user, lines, customer, idempotency, created_at }
     }
 
+    /// Why it cannot be placed, with the books as they are, if it cannot: changed prices first.
+    pub(super) fn refusal<'a>(&self, book: impl Fn(BookId) -> Option<&'a Book>) -> Option<Refusal> {
+        let changes = self.lines.iter().filter_map(|line| {
+            let (expected, current) = (line.expected_price?, book(line.book)?.content.price);
+            (expected != current).then_some(PriceChange { book: line.book, expected, current })
+        });
+        let changes: Vec<_> = changes.collect();
+        if !changes.is_empty() {
+            return Some(Refusal::PriceChanged(changes));
+        }
+        let shortages = self.lines.iter().map(|line| line.shortage(book(line.book)));
+        let shortages: Vec<_> =
+            shortages.filter(|short| short.available.count() < short.wanted.count()).collect();
+        (!shortages.is_empty()).then_some(Refusal::OutOfStock(shortages))
+    }
+
     /// The order as it is when it is placed with these items.
     #[must_use]
     pub fn placed(&self, items: Vec<OrderItem>) -> Order {
@@ -134,4 +151,16 @@ pub struct Settled {
     pub finished: u64,
     /// How many were undone.
     pub undone: u64,
+}
+
+impl OrderLine {
+    /// What there is of what it wants.
+    pub(super) fn shortage(&self, book: Option<&Book>) -> Shortage {
+        Shortage {
+            book: self.book,
+            title: book.map(|book| book.content.title.clone()),
+            wanted: self.quantity,
+            available: book.map(|book| book.stock).unwrap_or_default(),
+        }
+    }
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     error::OrderWriteError,
-    order::{Fingerprint, IdempotencyKey, Order, OrderId, OrderStatus, PriceChange, Shortage},
+    order::{Fingerprint, IdempotencyKey, Order, OrderId, OrderStatus, Refusal},
     query::{OrderCursor, OrderPage, OrderQuery},
     store::NewOrder,
     user::UserId,
@@ -33,8 +33,7 @@ type Shelf = (Option<UserId>, Option<OrderStatus>);
 pub(super) enum Answer {
     /// The order as it was placed.
     Placed(Arc<Order>),
-    PriceChanged(Vec<PriceChange>),
-    OutOfStock(Vec<Shortage>),
+    Refused(Refusal),
 }
 
 impl Answer {
@@ -42,8 +41,7 @@ impl Answer {
     pub(super) fn told(self) -> Result<Arc<Order>, OrderWriteError> {
         match self {
             Self::Placed(order) => Ok(order),
-            Self::PriceChanged(changes) => Err(OrderWriteError::PriceChanged(changes)),
-            Self::OutOfStock(shortages) => Err(OrderWriteError::OutOfStock(shortages)),
+            Self::Refused(refusal) => Err(refusal.into()),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     book::{Book, Stock},
     change::ChangeKind,
     error::{OrderWriteError, StoreError},
-    order::{Order, OrderId, OrderItem, OrderLine, OrderStatus, PriceChange, Quantity, Shortage},
+    order::{Order, OrderId, OrderItem, OrderStatus, Quantity},
     query::{OrderPage, OrderQuery},
     store::{NewOrder, OrderStore, Settled},
 };
@@ -71,39 +71,13 @@ fn place(state: &mut State, order: &NewOrder) -> Result<Answer, OrderWriteError>
             Err(OrderWriteError::KeyReused)
         };
     }
-    let answer = match refusal(state, order) {
-        Some(refusal) => refusal,
+    let book = |id| state.catalogue.book(id).map(|book| &**book);
+    let answer = match order.refusal(book) {
+        Some(refusal) => Answer::Refused(refusal),
         None => Answer::Placed(take(state, order)?),
     };
     state.ledger.remember(order, &answer);
     Ok(answer)
-}
-
-/// Why the order cannot be placed, if it cannot.
-fn refusal(state: &State, order: &NewOrder) -> Option<Answer> {
-    let book = |id| state.catalogue.book(id).map(|book| &**book);
-    let changes = order.lines.iter().filter_map(|line| {
-        let (expected, current) = (line.expected_price?, book(line.book)?.content.price);
-        (expected != current).then_some(PriceChange { book: line.book, expected, current })
-    });
-    let changes: Vec<_> = changes.collect();
-    if !changes.is_empty() {
-        return Some(Answer::PriceChanged(changes));
-    }
-    let shortages = order.lines.iter().map(|line| shortage(book(line.book), line));
-    let shortages: Vec<_> =
-        shortages.filter(|short| short.available.count() < short.wanted.count()).collect();
-    (!shortages.is_empty()).then_some(Answer::OutOfStock(shortages))
-}
-
-/// What there is of what a line wants.
-fn shortage(book: Option<&Book>, line: &OrderLine) -> Shortage {
-    Shortage {
-        book: line.book,
-        title: book.map(|book| book.content.title.clone()),
-        wanted: line.quantity,
-        available: book.map(|book| book.stock).unwrap_or_default(),
-    }
 }
 
 /// Takes the copies and keeps the order.
@@ -113,7 +87,7 @@ fn take(state: &mut State, order: &NewOrder) -> Result<Arc<Order>, OrderWriteErr
         let book = state.catalogue.book(line.book).cloned();
         let left = book.as_ref().and_then(|book| book.stock.moved_by(-copies(line.quantity)));
         let (Some(book), Some(left)) = (&book, left) else {
-            return Err(OrderWriteError::OutOfStock(vec![shortage(book.as_deref(), line)]));
+            return Err(OrderWriteError::OutOfStock(vec![line.shortage(book.as_deref())]));
         };
         items.push(OrderItem::of(book, line.quantity));
         restock(state, book, left)?;

@@ -245,7 +245,7 @@ impl MongoStore {
         let (mut set, mut unset, mut add) = (doc! {}, doc! {}, doc! {});
         let isbn = update.content.as_ref().and_then(|content| content.isbn);
         if let Some(content) = &update.content {
-            (set, unset) = documents::content_update(content)?;
+            (set, unset) = documents::content_update(content);
             set.insert("updatedAt", documents::date(update.updated_at));
             add.insert("version", 1_i64);
         }

@@ -139,7 +139,7 @@ impl BookDocument {
 }
 
 /// What a write of new content sets and unsets.
-pub(super) fn content_update(content: &BookContent) -> Result<(Document, Document), StoreError> {
+pub(super) fn content_update(content: &BookContent) -> (Document, Document) {
     let Keys { terms, title_key, author_key, genre_key } = Keys::of(content);
     let mut set = doc! {
         "schema": SCHEMA,
@@ -165,19 +165,18 @@ pub(super) fn content_update(content: &BookContent) -> Result<(Document, Documen
             None => unset.insert(field, ""),
         };
     }
-    Ok((set, unset))
+    (set, unset)
 }
 
 /// The derived fields of a book that are not what they should be.
 pub(super) fn repair(raw: &RawDocument) -> Result<Option<Document>, StoreError> {
     let document = read::<BookDocument>(raw, "book")?;
-    let (schema, keys) = (document.schema, &document.keys);
-    let is_right = |content: &BookContent| schema == SCHEMA && *keys == Keys::of(content);
-    let content = read::<BookDocument>(raw, "book")?.book()?.content;
-    if is_right(&content) {
+    let content = BookDocument::read(raw)?.content;
+    let keys = Keys::of(&content);
+    if document.schema == SCHEMA && document.keys == keys {
         return Ok(None);
     }
-    let Keys { terms, title_key, author_key, genre_key } = Keys::of(&content);
+    let Keys { terms, title_key, author_key, genre_key } = keys;
     Ok(Some(doc! {
         "schema": SCHEMA,
         "terms": terms,

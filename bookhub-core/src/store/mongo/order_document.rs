@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::documents::{SCHEMA, date, plain, timestamp, uuid};
 use crate::{
     book::{Author, BookId, Title},
-    error::{OrderWriteError, StoreError},
+    error::StoreError,
     money::Price,
     order::{
         Address, Customer, CustomerName, Fingerprint, IdempotencyKey, Order, OrderId, OrderItem,
-        OrderStatus, Phone, PriceChange, Quantity, Shortage,
+        OrderStatus, Phone, Quantity, Refusal,
     },
     store::NewOrder,
     user::{Email, UserId},
@@ -69,26 +69,9 @@ impl Todo {
     }
 }
 
-/// Why an order was rejected.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) enum Refusal {
-    OutOfStock(Vec<Shortage>),
-    PriceChanged(Vec<PriceChange>),
-}
-
-impl Refusal {
-    pub(super) fn error(self) -> OrderWriteError {
-        match self {
-            Self::OutOfStock(shortages) => OrderWriteError::OutOfStock(shortages),
-            Self::PriceChanged(changes) => OrderWriteError::PriceChanged(changes),
-        }
-    }
-
-    /// As it is kept: as JSON, so that it is told again as it was.
-    pub(super) fn text(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
-    }
+/// A refusal as it is kept: as JSON, so that it is told again as it was.
+pub(super) fn text_of(refusal: &Refusal) -> String {
+    serde_json::to_string(refusal).unwrap_or_default()
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -164,7 +147,7 @@ impl OrderDocument {
 
     /// An order that is refused at the first look.
     pub(super) fn rejected(order: &NewOrder, refusal: &Refusal) -> Self {
-        let refusal = Some(refusal.text());
+        let refusal = Some(text_of(refusal));
         Self { refusal, ..Self::of(order, Vec::new(), Status::Rejected) }
     }
 

@@ -1,7 +1,7 @@
 //! The store's orders, in MongoDB. No transaction spans an order and its books: what is to be done is
 //! noted in the order first, and then done step by step ([`super::todo`]).
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
@@ -12,17 +12,16 @@ use mongodb::{
 };
 
 use super::{
-    MongoStore, by_id, documents, error,
-    order_document::{OrderDocument, Refusal, Status, Todo},
+    MongoStore, by_id,
+    documents::{self, BookDocument},
+    error,
+    order_document::{OrderDocument, Status, Todo},
 };
 use crate::{
-    book::Book,
+    book::{Book, BookId},
     change::ChangeKind,
     error::{OrderWriteError, StoreError},
-    order::{
-        Fingerprint, IdempotencyKey, Order, OrderId, OrderItem, OrderLine, OrderStatus,
-        PriceChange, Shortage,
-    },
+    order::{Fingerprint, IdempotencyKey, Order, OrderId, OrderItem, OrderLine, OrderStatus},
     query::{OrderCursor, OrderPage, OrderQuery},
     store::{NewOrder, OrderStore, Settled},
 };
@@ -120,17 +119,23 @@ impl MongoStore {
 
     async fn place(&self, order: NewOrder) -> Result<Outcome, OrderWriteError> {
         let books = self.books_of(&order.lines).await?;
-        let document = match first_look(&order.lines, &books) {
-            Ok(items) => OrderDocument::pending(&order, items, self.config.clock.now()),
-            Err(refusal) if order.idempotency.is_none() => {
-                return Ok((Err(refusal.error()), Vec::new()));
+        let document = match order.refusal(|id| books.get(&id)) {
+            None => {
+                let item = |line: &OrderLine| {
+                    books.get(&line.book).map(|book| OrderItem::of(book, line.quantity))
+                };
+                let items = order.lines.iter().filter_map(item).collect();
+                OrderDocument::pending(&order, items, self.config.clock.now())
             }
-            Err(refusal) => OrderDocument::rejected(&order, &refusal),
+            Some(refusal) if order.idempotency.is_none() => {
+                return Ok((Err(refusal.into()), Vec::new()));
+            }
+            Some(refusal) => OrderDocument::rejected(&order, &refusal),
         };
         let inserted = self.outcome(self.orders_kept().insert_one(&document)).await?;
         match (inserted, &order.idempotency) {
             (Ok(_), _) if document.todo.is_none() => {
-                Ok((Err(document.refusal()?.error()), Vec::new()))
+                Ok((Err(document.refusal()?.into()), Vec::new()))
             }
             (Ok(_), _) => Ok(self.decide_now(document).await?),
             (Err(failure), Some((key, fingerprint))) if error::is_duplicate(&failure) => {
@@ -166,7 +171,7 @@ impl MongoStore {
         }
         Ok(match first.status {
             Status::Pending => Err(OrderWriteError::InFlight),
-            Status::Rejected => Err(first.refusal()?.error()),
+            Status::Rejected => Err(first.refusal()?.into()),
             _ => Ok(Arc::new(first.as_placed()?)),
         })
     }
@@ -211,48 +216,13 @@ impl MongoStore {
         Ok((Ok(order), changes))
     }
 
-    /// The books of these lines, in their order.
-    pub(super) async fn books_of(
-        &self,
-        lines: &[OrderLine],
-    ) -> Result<Vec<Option<Book>>, StoreError> {
+    /// The books of these lines, as far as there are any.
+    async fn books_of(&self, lines: &[OrderLine]) -> Result<HashMap<BookId, Book>, StoreError> {
         let ids: Vec<_> = lines.iter().map(|line| documents::uuid(line.book.uuid())).collect();
         let books = self.raw_books();
         let found = books.find(doc! { "_id": { "$in": ids } });
         let found = async { found.await?.try_collect::<Vec<_>>().await };
-        let mut known = std::collections::HashMap::new();
-        for raw in self.answer(found).await? {
-            let book = documents::BookDocument::read(&raw)?;
-            known.insert(book.id, book);
-        }
-        Ok(lines.iter().map(|line| known.remove(&line.book)).collect())
+        let read = |raw: &RawDocumentBuf| BookDocument::read(raw).map(|book| (book.id, book));
+        self.answer(found).await?.iter().map(read).collect()
     }
-}
-
-/// The items of an order at today's prices, or why it cannot be placed.
-fn first_look(lines: &[OrderLine], books: &[Option<Book>]) -> Result<Vec<OrderItem>, Refusal> {
-    let each = || lines.iter().zip(books);
-    let changes = each().filter_map(|(line, book)| {
-        let (expected, current) = (line.expected_price?, book.as_ref()?.content.price);
-        (expected != current).then_some(PriceChange { book: line.book, expected, current })
-    });
-    let changes: Vec<_> = changes.collect();
-    if !changes.is_empty() {
-        return Err(Refusal::PriceChanged(changes));
-    }
-    let shortages = each().map(|(line, book)| Shortage {
-        book: line.book,
-        title: book.as_ref().map(|book| book.content.title.clone()),
-        wanted: line.quantity,
-        available: book.as_ref().map(|book| book.stock).unwrap_or_default(),
-    });
-    let shortages: Vec<_> =
-        shortages.filter(|short| short.available.count() < short.wanted.count()).collect();
-    if !shortages.is_empty() {
-        return Err(Refusal::OutOfStock(shortages));
-    }
-    let item = |(line, book): (&OrderLine, &Option<Book>)| {
-        book.as_ref().map(|book| OrderItem::of(book, line.quantity))
-    };
-    Ok(each().filter_map(item).collect())
 }

@@ -19,14 +19,14 @@ use tokio::time::Instant;
 use super::{
     MongoStore, by_id, documents,
     documents::BookDocument,
-    order_document::{ItemDocument, OrderDocument, Refusal, Status, Todo},
+    order_document::{ItemDocument, OrderDocument, Status, Todo, text_of},
     orders::Outcome,
 };
 use crate::{
     book::{Book, BookId, Stock},
     change::ChangeKind,
     error::StoreError,
-    order::{OrderId, Quantity, Shortage},
+    order::{OrderId, Quantity, Refusal, Shortage},
     store::Settled,
 };
 
@@ -44,7 +44,7 @@ impl MongoStore {
                 if let Err(error) = self.release(&decided, &mut changes).await {
                     tracing::warn!(%error, order = %decided.id(), "its holds are given back later");
                 }
-                Err(decided.refusal()?.error())
+                Err(decided.refusal()?.into())
             }
             _ => Ok(Arc::new(decided.as_placed()?)),
         };
@@ -126,7 +126,7 @@ impl MongoStore {
     ) -> Result<OrderDocument, StoreError> {
         let set = match self.hold_all(order, changes).await? {
             Some(refusal) => {
-                doc! { "status": "rejected", "refusal": refusal.text(), "todo": Todo::Release.name() }
+                doc! { "status": "rejected", "refusal": text_of(&refusal), "todo": Todo::Release.name() }
             }
             None => doc! { "status": "placed", "todo": Todo::Forget.name() },
         };

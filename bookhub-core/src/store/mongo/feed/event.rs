@@ -112,6 +112,21 @@ fn of_order(event: &Event) -> Result<Option<ChangeKind>, StoreError> {
     }))
 }
 
+/// Whether a book may have been written by another program, without what follows from the rest. The
+/// shop writes the one with the other.
+pub(super) fn may_lack_keys(event: &Event) -> bool {
+    const SAID: [&str; 4] = ["title", "author", "genre", "isbn"];
+    let is_book = event.ns.as_ref().and_then(|ns| ns.coll.as_deref()) == Some(schema::BOOKS);
+    let schema = || event.full_document.as_ref().and_then(|raw| raw.get_i32("schema").ok());
+    is_book
+        && match event.operation_type {
+            OperationType::Update => changed(event).any(|field| SAID.contains(&field)),
+            OperationType::Insert => schema() != Some(documents::SCHEMA),
+            OperationType::Replace => true,
+            _ => false,
+        }
+}
+
 /// Whether an update of a book has changed only what no client hears of.
 fn is_internal(event: &Event) -> bool {
     let mut fields = changed(event).peekable();

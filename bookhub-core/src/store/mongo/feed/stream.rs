@@ -163,7 +163,7 @@ impl Follower {
         let at =
             event.wall_time.unwrap_or_else(|| DateTime::from_millis(i64::from(time.time) * 1_000));
         let meaning = event::meaning(&event);
-        if meaning.is_some() {
+        if event::may_lack_keys(&event) {
             set_right(&self.database, &event).await;
         }
         self.history.record(self.place.position(), documents::timestamp(at), meaning);
@@ -234,8 +234,7 @@ async fn look_up(database: &Database, event: &Event) -> Option<RawDocumentBuf> {
 
 /// Sets right what follows from the rest of a book, where another program has written only that.
 async fn set_right(database: &Database, event: &Event) {
-    let is_book = event.ns.as_ref().and_then(|ns| ns.coll.as_deref()) == Some(schema::BOOKS);
-    if let Some(raw) = event.full_document.as_ref().filter(|_| is_book)
+    if let Some(raw) = event.full_document.as_ref()
         && let Err(error) = migrate::repair(&database.collection(schema::BOOKS), raw).await
     {
         tracing::warn!(%error, "a book that another program wrote is not found by its words yet");
