@@ -3,6 +3,7 @@
 use std::{
     env,
     io::{self, BufRead as _, BufReader},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::OnceLock,
@@ -41,7 +42,7 @@ impl Database {
     #[must_use]
     pub fn ferretdb() -> Self {
         let data = tempfile::tempdir().expect("there is room for a folder");
-        let (process, uri) = start(&mut ferretdb(data.path(), "127.0.0.1:0"));
+        let (process, uri) = start(&mut ferretdb(data.path(), ([127, 0, 0, 1], 0).into()));
         Self { process, uri, data: Some(data) }
     }
 
@@ -59,9 +60,18 @@ impl Database {
     /// # Panics
     /// If it does not start.
     pub fn restart(&mut self) {
-        let address = self.uri.trim_start_matches("mongodb://").trim_end_matches('/').to_owned();
         let data = self.data.as_ref().expect("it is durable").path();
-        (self.process, self.uri) = start(&mut ferretdb(data, &address));
+        (self.process, self.uri) = start(&mut ferretdb(data, self.address()));
+    }
+
+    /// Where it listens.
+    ///
+    /// # Panics
+    /// If it has said something else than an address.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        let address = self.uri.trim_start_matches("mongodb://").trim_end_matches('/');
+        address.parse().expect("the database says where it is")
     }
 
     /// The connection string of a database on it.
@@ -100,9 +110,9 @@ fn start(command: &mut Command) -> (Child, String) {
     (process, uri.trim().to_owned())
 }
 
-fn ferretdb(data: &Path, address: &str) -> Command {
+fn ferretdb(data: &Path, address: SocketAddr) -> Command {
     let mut command = Command::new(built().join("ferretdb"));
-    command.arg(data).arg(address);
+    command.arg(data).arg(address.to_string());
     command
 }
 

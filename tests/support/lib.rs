@@ -3,11 +3,13 @@
 
 mod database;
 mod program;
+mod relay;
 mod server;
 mod socket;
 
 pub use database::{Database, ferret, java_server};
 pub use program::{Finished, program, run_cli};
+pub use relay::Relay;
 pub use server::{Admin, Server};
 pub use socket::Socket;
 
