@@ -141,7 +141,7 @@ pub async fn a_walk_survives_changes_of_other_keys(store: Arc<dyn Store>) {
 }
 
 /// What a query means: the books that match it, in its order.
-pub(crate) fn defined(books: &[Arc<Book>], query: &BookQuery) -> Vec<Arc<Book>> {
+pub(super) fn defined(books: &[Arc<Book>], query: &BookQuery) -> Vec<Arc<Book>> {
     let Sort { by, direction } = query.sort();
     let mut found: Vec<_> = books.iter().filter(|book| query.matches(book)).cloned().collect();
     found.sort_by_cached_key(|book| (SortKey::of(book, by), book.id));
@@ -152,7 +152,7 @@ pub(crate) fn defined(books: &[Arc<Book>], query: &BookQuery) -> Vec<Arc<Book>> 
 }
 
 /// All pages of a query, one after the other; cursors go through their texts.
-pub(crate) async fn walk(store: &dyn Store, query: &BookQuery) -> (Vec<Arc<Book>>, Vec<Total>) {
+pub(super) async fn walk(store: &dyn Store, query: &BookQuery) -> (Vec<Arc<Book>>, Vec<Total>) {
     let (mut query, mut books, mut totals) = (query.clone(), Vec::new(), Vec::new());
     loop {
         let page = store.books(&query).await.expect("listed");

@@ -9,6 +9,7 @@ mod books;
 mod concurrent;
 mod feed;
 mod lists;
+mod model;
 mod moves;
 mod orders;
 mod people;
@@ -20,14 +21,12 @@ pub use books::*;
 pub use concurrent::*;
 pub use feed::*;
 pub use lists::*;
+pub use model::*;
 pub use moves::*;
 pub use orders::*;
 pub use people::*;
 pub use repeats::*;
 pub use search::*;
-
-#[cfg(test)]
-pub(crate) use lists::{defined, walk};
 
 /// Makes a test of each case of the contract, for the stores that an async expression makes.
 ///
@@ -97,6 +96,7 @@ macro_rules! store_contract {
             a_key_is_not_used_for_something_else
             keys_of_different_users_never_meet
             repeats_at_once_place_one_order
+            any_list_of_operations_does_what_it_does_to_a_plain_list
         }
     };
     (@ $store:expr; $($case:ident)*) => {

@@ -1,7 +1,6 @@
 //! The store in memory keeps the contract, and what only it promises.
 
 mod orders;
-mod replay;
 
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use futures_util::StreamExt;
 use crate::{
     Author, Book, BookContent, BookDraft, BookId, BookQuery, BookStore, Feed, FeedError, Genre,
     MemoryConfig, MemoryStore, PageSize, Position, Price, SearchQuery, Store, Title, Year,
-    store_contract,
+    contract, store_contract,
 };
 
 async fn empty_store() -> Arc<dyn Store> {
@@ -18,6 +17,11 @@ async fn empty_store() -> Arc<dyn Store> {
 }
 
 store_contract!(empty_store().await);
+
+#[tokio::test]
+async fn many_lists_of_operations_do_what_they_do_to_a_plain_list() {
+    contract::replay_lists(MemoryStore::shared(), 256).await;
+}
 
 fn book(title: &str) -> Book {
     let content = BookContent {
