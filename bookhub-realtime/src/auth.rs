@@ -186,25 +186,40 @@ impl Identity {
     }
 }
 
-/// Why a credential was not accepted: the client's fault. It is told the message and closed with
-/// 4401.
+/// Why a credential was not accepted. The client is told the message and closed: with 4401 if that is
+/// its own fault, with 1013 if nobody could look.
 ///
 /// ```
 /// use bookhub_realtime::AuthError;
 ///
 /// assert_eq!(AuthError::new("Log in first").to_string(), "Log in first");
+/// assert!(AuthError::unavailable("The database is down").is_unavailable());
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct AuthError {
     message: String,
+    is_unavailable: bool,
 }
 
 impl AuthError {
     /// A refusal with a sentence for the client. See [`AuthError`] for an example.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
+        Self { message: message.into(), is_unavailable: false }
+    }
+
+    /// Nobody can say at the moment, such as while a database is down; the client may come back with
+    /// the same credential. See [`AuthError`] for an example.
+    #[must_use]
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self { message: message.into(), is_unavailable: true }
+    }
+
+    /// Whether the client may come back with the same credential.
+    #[must_use]
+    pub const fn is_unavailable(&self) -> bool {
+        self.is_unavailable
     }
 }
 
@@ -252,8 +267,8 @@ pub trait Authorizer: Send + Sync + 'static {
     /// dropped before it is done.
     ///
     /// # Errors
-    /// An [`AuthError`] closes the connection with 4401, also one that an earlier credential has
-    /// opened.
+    /// An [`AuthError`] closes the connection with 4401, or with 1013 if nobody could look at the
+    /// credential; also a connection that an earlier credential has opened.
     ///
     /// ```
     /// use bookhub_realtime::{Authorizer as _, Credential, Identity, Public};

@@ -47,6 +47,8 @@ pub enum CloseCode {
     Policy,
     /// 1009: a message was larger than the limit.
     TooBig,
+    /// 1013: the server cannot look at the credential at the moment; try again later.
+    Unavailable,
     /// 4401: the credential was refused, has expired or was revoked.
     Unauthorized,
     /// 4408: the client said no hello in time, was silent for too long, or took no byte for too long.
@@ -85,6 +87,7 @@ impl CloseCode {
             Self::NotUtf8 => "not_utf8",
             Self::Policy => "policy",
             Self::TooBig => "too_big",
+            Self::Unavailable => "unavailable",
             Self::Unauthorized => "unauthorized",
             Self::HeartbeatLost => "heartbeat_lost",
             Self::Replaced => "replaced",
@@ -102,6 +105,7 @@ impl From<CloseCode> for u16 {
             CloseCode::NotUtf8 => 1007,
             CloseCode::Policy => 1008,
             CloseCode::TooBig => 1009,
+            CloseCode::Unavailable => 1013,
             CloseCode::Unauthorized => 4401,
             CloseCode::HeartbeatLost => 4408,
             CloseCode::Replaced => 4409,

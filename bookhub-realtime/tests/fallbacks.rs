@@ -298,6 +298,7 @@ impl Authorizer for Names {
             match header("authorization").or_else(|| header("cookie")) {
                 None => Ok(Identity::guest()),
                 Some("nobody") => Err(AuthError::new("nobody knows you")),
+                Some("somebody") => Err(AuthError::unavailable("nobody is there to know you")),
                 Some(name) => Ok(Identity::user(name)),
             }
         })
@@ -316,6 +317,11 @@ async fn streams_and_polls_are_authorized_by_header_or_cookie() {
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
     let body: Value = refused.json().await.unwrap();
     assert_eq!(body, json!({ "error": "nobody knows you", "code": "unauthorized" }));
+    let later = get(address, "/events").header("authorization", "somebody").send().await.unwrap();
+    assert_eq!(later.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(later.headers().contains_key("retry-after"));
+    let body: Value = later.json().await.unwrap();
+    assert_eq!(body, json!({ "error": "nobody is there to know you", "code": "unavailable" }));
 
     for request in [
         get(address, "/events?topics=news,ali").header("authorization", "ali"),

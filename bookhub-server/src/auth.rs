@@ -130,7 +130,14 @@ impl ShopAuthorizer {
     async fn identity(&self, token: &str) -> Result<Identity, AuthError> {
         let refused = || AuthError::new("Log in again: the session has ended");
         let session = self.tokens.session(token).ok_or_else(refused)?;
-        let (user, session) = self.accounts.authenticate(session).await.map_err(|_| refused())?;
+        let answer = self.accounts.authenticate(session).await;
+        let (user, session) = answer.map_err(|error| match error {
+            AccountsError::Store(error) => {
+                tracing::warn!(%error, "a credential cannot be looked at");
+                AuthError::unavailable("The shop cannot look at the login at the moment")
+            }
+            _ => refused(),
+        })?;
         let expiry = SystemTime::try_from(session.expires_at).map_err(|_| refused())?;
         let identity = Identity::user(user.id.to_string())
             .with_session(session.id.to_string())
@@ -149,9 +156,11 @@ impl Authorizer for ShopAuthorizer {
                 Credential::Token(token) => self.identity(token).await,
                 Credential::Request(parts) => match bearer(&parts.headers) {
                     Some(token) => self.identity(&token).await,
-                    // A cookie that has ended makes a guest: the shop stays live for them.
                     None => match cookie(&parts.headers, self.cookie_name) {
-                        Some(token) => Ok(self.identity(&token).await.unwrap_or_default()),
+                        // A cookie that has ended makes a guest: the shop stays live for them.
+                        Some(token) => self.identity(&token).await.or_else(|error| {
+                            if error.is_unavailable() { Err(error) } else { Ok(Identity::guest()) }
+                        }),
                         None => Ok(Identity::guest()),
                     },
                 },

@@ -149,7 +149,13 @@ impl From<CloseCode> for Ended {
 
 impl From<AuthError> for Ended {
     fn from(error: AuthError) -> Self {
-        Self::ByHub(Ending::unauthorized(&error.to_string()))
+        let message = error.to_string();
+        if !error.is_unavailable() {
+            return Self::ByHub(Ending::unauthorized(&message));
+        }
+        let last_words = Some(LastWords::Error { code: "unavailable", message });
+        let reason = "the credential cannot be looked at now";
+        Self::ByHub(Ending { code: CloseCode::Unavailable, reason, last_words })
     }
 }
 

@@ -198,11 +198,16 @@ impl From<Ending> for Refusal {
         let status = match ending.code {
             CloseCode::Unauthorized => StatusCode::UNAUTHORIZED,
             CloseCode::TooMany => StatusCode::TOO_MANY_REQUESTS,
-            CloseCode::Draining | CloseCode::HeartbeatLost => StatusCode::SERVICE_UNAVAILABLE,
+            CloseCode::Draining | CloseCode::HeartbeatLost | CloseCode::Unavailable => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             CloseCode::Replaced => StatusCode::CONFLICT,
             _ => StatusCode::BAD_REQUEST,
         };
-        let refusal = Self::new(status, ending.code.name(), ending.reason);
+        let mut refusal = Self::new(status, ending.code.name(), ending.reason);
+        if ending.code == CloseCode::Unavailable {
+            refusal.retry_after = Some(TRY_LATER);
+        }
         match ending.last_words {
             Some(LastWords::Error { code, message }) => {
                 Self { code, sentence: message.into(), ..refusal }

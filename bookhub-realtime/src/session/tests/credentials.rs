@@ -30,6 +30,7 @@ impl Authorizer for Words {
                 }
                 Credential::Token("slow") => std::future::pending().await,
                 Credential::Token("bad") => Err(AuthError::new("wrong word")),
+                Credential::Token("unknown") => Err(AuthError::unavailable("nobody is there")),
                 Credential::Token("brief") => {
                     Ok(Identity::user("brief").with_expiry(SystemTime::UNIX_EPOCH + BRIEF))
                 }
@@ -218,6 +219,16 @@ async fn an_authorizer_is_not_waited_for_for_ever() {
     late.say(json!({ "type": "hello", "auth": "slow" })).await;
     assert_eq!(late.hear().await["data"]["code"], "not_authorized_in_time");
     assert_eq!(late.close_code().await, 4408);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_credential_that_nobody_can_look_at_is_no_refusal() {
+    let hub = Hub::new(config().authorizer(Words));
+    let mut early = Peer::connect(&hub, true).await;
+    early.say(json!({ "type": "hello", "auth": "unknown" })).await;
+    let told = early.hear().await;
+    assert_eq!(told["data"], json!({ "code": "unavailable", "message": "nobody is there" }));
+    assert_eq!(early.close_code().await, 1013);
 }
 
 #[tokio::test(start_paused = true)]
