@@ -22,18 +22,8 @@ const TRY: Duration = Duration::from_millis(1_500);
 
 /// Connects, and waits until the server has answered once.
 pub(super) async fn connect(uri: &str, config: &MongoConfig) -> Result<Database, StoreError> {
-    // What the driver says of a string that it cannot read may repeat parts of it.
-    let unreadable = |error: mongodb::error::Error| {
-        if let ErrorKind::DnsResolve { message, .. } = &*error.kind {
-            return StoreError::unavailable(format!("its name cannot be resolved: {message}"));
-        }
-        let form = "mongodb://user:password@host:27017/database or mongodb+srv://…";
-        StoreError::Misconfigured(format!(
-            "the connection string cannot be read: it has the form {form}, with what is special \
-             in user and password percent-encoded"
-        ))
-    };
-    let mut options = ClientOptions::parse(uri).await.map_err(unreadable)?;
+    let mut tries = Tries::new(config.patience);
+    let mut options = options(uri, &mut tries).await?;
     options.app_name.get_or_insert_with(|| "bookhub".to_owned());
     options.server_selection_timeout.get_or_insert(TRY);
     options.connect_timeout.get_or_insert(TRY);
@@ -47,15 +37,60 @@ pub(super) async fn connect(uri: &str, config: &MongoConfig) -> Result<Database,
     let refused = |error: mongodb::error::Error| StoreError::Misconfigured(error.to_string());
     let client = Client::with_options(options).map_err(refused)?;
     let database = client.database(&name);
-    wait(&database, &hosts.join(", "), config.patience).await?;
+    wait(&database, &hosts.join(", "), &mut tries).await?;
     tracing::info!(hosts = hosts.join(", "), database = name, "the database answers");
     Ok(database)
 }
 
-/// Waits until the server answers, with growing pauses.
-async fn wait(database: &Database, hosts: &str, patience: Duration) -> Result<(), StoreError> {
-    let end = Instant::now() + patience;
-    let mut pause = FIRST_PAUSE;
+/// Does what may take long, for as long as the server answers.
+pub(super) async fn while_it_answers<T>(
+    database: &Database,
+    patience: Duration,
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let falls_silent = async {
+        let mut heard = Instant::now();
+        while heard.elapsed() < patience {
+            sleep(TRY).await;
+            let ping = database.run_command(doc! { "ping": 1 });
+            if let Ok(Ok(_)) = timeout(TRY * 2, ping.into_future()).await {
+                heard = Instant::now();
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        done = work => done,
+        () = falls_silent => {
+            Err(StoreError::unavailable("it has stopped to answer while it was made ready"))
+        }
+    }
+}
+
+/// Reads the connection string; for `mongodb+srv` that asks the DNS, which may need a second try.
+async fn options(uri: &str, tries: &mut Tries) -> Result<ClientOptions, StoreError> {
+    loop {
+        let failure = match ClientOptions::parse(uri).await {
+            Ok(options) => return Ok(options),
+            Err(failure) => failure,
+        };
+        // What the driver says of a string that it cannot read may repeat parts of it.
+        let ErrorKind::DnsResolve { message, .. } = &*failure.kind else {
+            let form = "mongodb://user:password@host:27017/database or mongodb+srv://…";
+            return Err(StoreError::Misconfigured(format!(
+                "the connection string cannot be read: it has the form {form}, with what is \
+                 special in user and password percent-encoded"
+            )));
+        };
+        if !tries.another("of the connection string", message).await {
+            let problem = format!("the name in its connection string has no servers: {message}");
+            return Err(StoreError::unavailable(problem));
+        }
+    }
+}
+
+/// Waits until the server answers.
+async fn wait(database: &Database, hosts: &str, tries: &mut Tries) -> Result<(), StoreError> {
     loop {
         let ping = database.run_command(doc! { "ping": 1 });
         let failure = match timeout(TRY * 2, async { ping.await }).await {
@@ -66,15 +101,36 @@ async fn wait(database: &Database, hosts: &str, patience: Duration) -> Result<()
             },
             Err(_) => "no answer".to_owned(),
         };
-        if Instant::now() + pause >= end {
-            let seconds = patience.as_secs();
+        if !tries.another(hosts, &failure).await {
+            let seconds = tries.patience.as_secs();
             return Err(StoreError::unavailable(format!(
                 "{hosts} was tried for {seconds} s ({failure}): see that it runs, and that the \
                  connection string names it"
             )));
         }
-        tracing::warn!(error = %failure, hosts, "the database does not answer yet");
-        sleep(pause).await;
-        pause = LONGEST_PAUSE.min(pause * 2);
+    }
+}
+
+/// How often something is tried, with growing pauses.
+struct Tries {
+    patience: Duration,
+    end: Instant,
+    pause: Duration,
+}
+
+impl Tries {
+    fn new(patience: Duration) -> Self {
+        Self { patience, end: Instant::now() + patience, pause: FIRST_PAUSE }
+    }
+
+    /// Waits before the next try, if there is one.
+    async fn another(&mut self, hosts: &str, failure: &str) -> bool {
+        if Instant::now() + self.pause >= self.end {
+            return false;
+        }
+        tracing::warn!(error = failure, hosts, "the database does not answer yet");
+        sleep(self.pause).await;
+        self.pause = LONGEST_PAUSE.min(self.pause * 2);
+        true
     }
 }

@@ -1,11 +1,20 @@
 //! What the driver's errors mean to the shop.
 
-use mongodb::error::{CommandError, Error, ErrorKind, WriteFailure};
+use mongodb::{
+    bson::Document,
+    error::{CommandError, Error, ErrorKind, WriteFailure},
+};
 
 use crate::error::StoreError;
 
 /// A unique index refused the write.
 const DUPLICATE_KEY: i32 = 11_000;
+
+/// The user may not do that; the second is Atlas' word for it.
+const UNAUTHORIZED: [i32; 2] = [13, 8_000];
+
+/// There is an index of these keys, or of this name, with other options.
+const OTHER_INDEX: [i32; 2] = [85, 86];
 
 /// Something that the server had not thought of.
 const INTERNAL: i32 = 1;
@@ -28,8 +37,23 @@ pub(super) fn of_store(error: Error) -> StoreError {
         _ if code == Some(OUT_OF_DISK_SPACE) => StoreError::Full(reason),
         ErrorKind::Bson(_) | ErrorKind::BsonDeserialization(_) => StoreError::Corrupt(reason),
         ErrorKind::Authentication { .. } => StoreError::Misconfigured(reason),
+        _ if code.is_some_and(|code| UNAUTHORIZED.contains(&code)) => {
+            StoreError::Misconfigured(format!("{reason}: its user needs the role readWrite"))
+        }
         _ => StoreError::unavailable(reason),
     }
+}
+
+/// Why an index cannot be made.
+pub(super) fn of_index(error: Error, collection: &str, keys: &Document) -> StoreError {
+    let way_out = match code(&error) {
+        Some(DUPLICATE_KEY) => "two documents have in common what only one may have: change one",
+        Some(code) if OTHER_INDEX.contains(&code) => "drop the index that is there",
+        _ => return of_store(error),
+    };
+    let reason = reason(&error.kind);
+    let problem = format!("the index {keys} of {collection} cannot be made: {reason}: {way_out}");
+    StoreError::Misconfigured(problem)
 }
 
 /// What went wrong, without all that the driver knows of the servers: of one that cannot be reached,

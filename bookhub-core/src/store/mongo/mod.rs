@@ -109,15 +109,18 @@ impl MongoStore {
     /// Several processes may do so at the same time.
     ///
     /// # Errors
-    /// `Misconfigured` if the string cannot be used, `Unavailable` if the server is not reached in
-    /// time. No error and no log shows the string's password.
+    /// `Misconfigured` if the string cannot be used, or the user or an index that is there already
+    /// is in the way; `Unavailable` if the server is not reached in time. No error and no log shows the string's password.
     pub async fn connect(uri: &str, config: MongoConfig) -> Result<Self, StoreError> {
         let database = connect::connect(uri, &config).await?;
-        let expires = schema::prepare(&database).await?;
-        let feed = MongoFeed::open(&database, &config).await?;
-        let store = Self { database, config: Arc::new(config), feed, expires };
-        migrate::migrate(&store.books()).await?;
-        Ok(store)
+        let (expires, feed) = connect::while_it_answers(&database, config.patience, async {
+            let expires = schema::prepare(&database).await?;
+            let feed = MongoFeed::open(&database, &config).await?;
+            migrate::migrate(&database.collection(schema::BOOKS)).await?;
+            Ok((expires, feed))
+        })
+        .await?;
+        Ok(Self { database, config: Arc::new(config), feed, expires })
     }
 
     fn books(&self) -> Collection<BookDocument> {
@@ -171,15 +174,29 @@ impl MongoStore {
         &self,
         work: impl Future<Output = Result<(T, Vec<ChangeKind>), E>> + Send + 'static,
     ) -> Result<T, E> {
+        let work = async move {
+            match work.await {
+                Ok((done, changes)) => (Ok(done), changes),
+                Err(error) => (Err(error), Vec::new()),
+            }
+        };
+        self.write_steps(work).await
+    }
+
+    /// The same for what takes several updates: those that were done are fed, though one has failed.
+    async fn write_steps<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+        &self,
+        work: impl Future<Output = (Result<T, E>, Vec<ChangeKind>)> + Send + 'static,
+    ) -> Result<T, E> {
         if !self.feed.is_local() {
-            return work.await.map(|(done, _)| done);
+            return work.await.0;
         }
         let feed = Arc::clone(&self.feed);
         let written = tokio::spawn(async move {
             let turn = feed.turn().await?;
-            let (done, changes) = work.await?;
+            let (done, changes) = work.await;
             turn.record(changes);
-            Ok(done)
+            done
         });
         written.await.unwrap_or_else(|error| Err(StoreError::unavailable(error).into()))
     }
@@ -196,7 +213,7 @@ impl fmt::Debug for MongoStore {
 impl Store for MongoStore {
     async fn health(&self) -> Result<(), StoreError> {
         self.answer(self.database.run_command(doc! { "ping": 1 })).await?;
-        Ok(())
+        self.feed.health()
     }
 
     async fn secret(&self, new: [u8; 32]) -> Result<[u8; 32], StoreError> {

@@ -26,14 +26,15 @@ use crate::{
     store::{NewOrder, OrderStore, Settled},
 };
 
-/// What became of an order, and what of it is to be fed.
-pub(super) type Outcome = (Result<Arc<Order>, OrderWriteError>, Vec<ChangeKind>);
-
 #[async_trait]
 impl OrderStore for MongoStore {
     async fn place_order(&self, order: NewOrder) -> Result<Arc<Order>, OrderWriteError> {
         let store = self.clone();
-        self.finish(async move { store.place(order).await }).await?
+        self.finish(async move {
+            let mut changes = Vec::new();
+            (store.place(order, &mut changes).await, changes)
+        })
+        .await
     }
 
     async fn order(&self, id: OrderId) -> Result<Option<Arc<Order>>, StoreError> {
@@ -90,12 +91,20 @@ impl OrderStore for MongoStore {
         at: Timestamp,
     ) -> Result<Arc<Order>, OrderWriteError> {
         let store = self.clone();
-        self.finish(async move { store.move_order(id, expected, status, at).await }).await?
+        self.finish(async move {
+            let mut changes = Vec::new();
+            (store.move_order(id, expected, status, at, &mut changes).await, changes)
+        })
+        .await
     }
 
     async fn settle_orders(&self, before: Timestamp) -> Result<Settled, StoreError> {
         let store = self.clone();
-        self.finish(async move { store.settle(before).await }).await
+        self.finish(async move {
+            let mut changes = Vec::new();
+            (store.settle(before, &mut changes).await, changes)
+        })
+        .await
     }
 }
 
@@ -103,10 +112,10 @@ impl MongoStore {
     /// Writes in a task of its own: what has been begun goes on, though nobody waits for it any more.
     async fn finish<T: Send + 'static, E: From<StoreError> + Send + 'static>(
         &self,
-        work: impl Future<Output = Result<(T, Vec<ChangeKind>), E>> + Send + 'static,
+        work: impl Future<Output = (Result<T, E>, Vec<ChangeKind>)> + Send + 'static,
     ) -> Result<T, E> {
         let store = self.clone();
-        let finished = tokio::spawn(async move { store.write(work).await }).await;
+        let finished = tokio::spawn(async move { store.write_steps(work).await }).await;
         finished.unwrap_or_else(|error| Err(StoreError::unavailable(error).into()))
     }
 
@@ -117,7 +126,11 @@ impl MongoStore {
         self.answer(self.orders_kept().find_one(filter)).await
     }
 
-    async fn place(&self, order: NewOrder) -> Result<Outcome, OrderWriteError> {
+    async fn place(
+        &self,
+        order: NewOrder,
+        changes: &mut Vec<ChangeKind>,
+    ) -> Result<Arc<Order>, OrderWriteError> {
         let books = self.books_of(&order.lines).await?;
         let document = match order.refusal(|id| books.get(&id)) {
             None => {
@@ -127,19 +140,15 @@ impl MongoStore {
                 let items = order.lines.iter().filter_map(item).collect();
                 OrderDocument::pending(&order, items, self.config.clock.now())
             }
-            Some(refusal) if order.idempotency.is_none() => {
-                return Ok((Err(refusal.into()), Vec::new()));
-            }
+            Some(refusal) if order.idempotency.is_none() => return Err(refusal.into()),
             Some(refusal) => OrderDocument::rejected(&order, &refusal),
         };
         let inserted = self.outcome(self.orders_kept().insert_one(&document)).await?;
         match (inserted, &order.idempotency) {
-            (Ok(_), _) if document.todo.is_none() => {
-                Ok((Err(document.refusal()?.into()), Vec::new()))
-            }
-            (Ok(_), _) => Ok(self.decide_now(document).await?),
+            (Ok(_), _) if document.todo.is_none() => Err(document.refusal()?.into()),
+            (Ok(_), _) => self.decide_now(document, changes).await,
             (Err(failure), Some((key, fingerprint))) if error::is_duplicate(&failure) => {
-                Ok((self.repeated(&order, key, *fingerprint).await?, Vec::new()))
+                self.repeated(&order, key, *fingerprint, changes).await
             }
             (Err(failure), _) => Err(error::of_store(failure).into()),
         }
@@ -151,11 +160,12 @@ impl MongoStore {
         order: &NewOrder,
         key: &IdempotencyKey,
         fingerprint: Fingerprint,
-    ) -> Result<Result<Arc<Order>, OrderWriteError>, OrderWriteError> {
+        changes: &mut Vec<ChangeKind>,
+    ) -> Result<Arc<Order>, OrderWriteError> {
         let key = super::order_document::key_of(order.user, key);
         let Some(first) = self.find_order(doc! { "key": &key }).await? else {
             // It has been forgotten this moment: the next try is the first.
-            return Ok(Err(OrderWriteError::InFlight));
+            return Err(OrderWriteError::InFlight);
         };
         let age = order.created_at.duration_since(first.created_at());
         if age >= IdempotencyKey::LIFETIME && first.todo != Some(Todo::Decide) {
@@ -163,17 +173,16 @@ impl MongoStore {
             old.insert("key", &key);
             let forget = doc! { "$unset": { "key": "", "fingerprint": "" } };
             self.answer(self.orders_kept().update_one(old, forget)).await?;
-            let (again, _) = Box::pin(self.place(order.clone())).await?;
-            return Ok(again);
+            return Box::pin(self.place(order.clone(), changes)).await;
         }
         if !first.is_of(fingerprint) {
-            return Ok(Err(OrderWriteError::KeyReused));
+            return Err(OrderWriteError::KeyReused);
         }
-        Ok(match first.status {
+        match first.status {
             Status::Pending => Err(OrderWriteError::InFlight),
             Status::Rejected => Err(first.refusal()?.into()),
             _ => Ok(Arc::new(first.as_placed()?)),
-        })
+        }
     }
 
     async fn move_order(
@@ -182,7 +191,8 @@ impl MongoStore {
         expected: u64,
         status: OrderStatus,
         at: Timestamp,
-    ) -> Result<Outcome, OrderWriteError> {
+        changes: &mut Vec<ChangeKind>,
+    ) -> Result<Arc<Order>, OrderWriteError> {
         let current = self.order(id).await?.ok_or(OrderWriteError::NotFound)?;
         if current.version != expected {
             return Err(OrderWriteError::VersionConflict { current: current.version });
@@ -206,14 +216,14 @@ impl MongoStore {
             return Err(OrderWriteError::VersionConflict { current: current.version });
         };
         let order = Arc::new(moved.shown()?.ok_or(OrderWriteError::NotFound)?);
-        let mut changes = vec![ChangeKind::OrderUpdated(Arc::clone(&order))];
+        changes.push(ChangeKind::OrderUpdated(Arc::clone(&order)));
         if status == OrderStatus::Cancelled {
             // It is cancelled; what is missing is put back by whoever settles.
-            if let Err(error) = self.return_copies(&moved, &mut changes).await {
+            if let Err(error) = self.return_copies(&moved, changes).await {
                 tracing::warn!(%error, order = %id, "its copies are put back later");
             }
         }
-        Ok((Ok(order), changes))
+        Ok(order)
     }
 
     /// The books of these lines, as far as there are any.

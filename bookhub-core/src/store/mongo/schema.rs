@@ -56,8 +56,9 @@ pub(super) async fn prepare(database: &Database) -> Result<bool, StoreError> {
         (BOOKS, sparse(doc! { "heldAt": 1 })),
     ];
     for (collection, index) in indexes {
+        let keys = index.keys.clone();
         let made = database.collection::<Document>(collection).create_index(index).await;
-        made.map_err(error::of_store)?;
+        made.map_err(|failure| error::of_index(failure, collection, &keys))?;
     }
     forget_expired(database).await
 }

@@ -20,13 +20,12 @@ use super::{
     MongoStore, by_id, documents,
     documents::BookDocument,
     order_document::{ItemDocument, OrderDocument, Status, Todo, text_of},
-    orders::Outcome,
 };
 use crate::{
     book::{Book, BookId, Stock},
     change::ChangeKind,
-    error::StoreError,
-    order::{OrderId, Quantity, Refusal, Shortage},
+    error::{OrderWriteError, StoreError},
+    order::{Order, OrderId, Quantity, Refusal, Shortage},
     store::Settled,
 };
 
@@ -36,43 +35,45 @@ const LEASE: Duration = Duration::from_secs(15);
 
 impl MongoStore {
     /// Takes the copies of a new order and decides it. The marks are taken away afterwards.
-    pub(super) async fn decide_now(&self, order: OrderDocument) -> Result<Outcome, StoreError> {
-        let mut changes = Vec::new();
-        let decided = self.decide(&order, &mut changes).await?;
-        let outcome = match decided.status {
-            Status::Rejected => {
-                if let Err(error) = self.release(&decided, &mut changes).await {
-                    tracing::warn!(%error, order = %decided.id(), "its holds are given back later");
-                }
-                Err(decided.refusal()?.into())
+    pub(super) async fn decide_now(
+        &self,
+        order: OrderDocument,
+        changes: &mut Vec<ChangeKind>,
+    ) -> Result<Arc<Order>, OrderWriteError> {
+        let decided = self.decide(&order, changes).await?;
+        if decided.status == Status::Rejected {
+            if let Err(error) = self.release(&decided, changes).await {
+                tracing::warn!(%error, order = %decided.id(), "its holds are given back later");
             }
-            _ => Ok(Arc::new(decided.as_placed()?)),
-        };
+            return Err(decided.refusal()?.into());
+        }
+        let placed = decided.as_placed()?;
         self.forget_later(decided);
-        Ok((outcome, changes))
+        Ok(Arc::new(placed))
     }
 
     /// Finishes what was begun before `before`, for whatever reason it was left.
     pub(super) async fn settle(
         &self,
         before: Timestamp,
-    ) -> Result<(Settled, Vec<ChangeKind>), StoreError> {
-        let (mut settled, mut changes) = (Settled::default(), Vec::new());
+        changes: &mut Vec<ChangeKind>,
+    ) -> Result<Settled, StoreError> {
+        let mut settled = Settled::default();
         let left =
             doc! { "todo": { "$exists": true }, "todoSince": { "$lt": documents::date(before) } };
         let orders = self.orders_kept().clone_with_type::<RawDocumentBuf>();
         let left = async { orders.find(left).await?.try_collect::<Vec<_>>().await };
         for raw in self.answer(left).await? {
             // One that makes no sense does not keep the others waiting.
-            match self.settle_one(&raw, &mut changes).await {
+            match self.settle_one(&raw, changes).await {
                 Ok((Some(Todo::Decide), Some(Status::Rejected))) => settled.undone += 1,
                 Ok((Some(Todo::Decide | Todo::Return), Some(_))) => settled.finished += 1,
                 Ok(_) => {}
                 Err(error) => tracing::error!(%error, "an order cannot be settled"),
             }
         }
-        settled.undone += self.give_back_strays(before, &mut changes).await?;
-        Ok((settled, changes))
+        settled.undone += self.give_back_strays(before, changes).await?;
+        Ok(settled)
     }
 
     /// Settles an order that was found to be left. Returns what was to be done, and what it has become.

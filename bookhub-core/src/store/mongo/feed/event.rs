@@ -23,6 +23,12 @@ use crate::{
 
 pub(super) type Event = ChangeStreamEvent<RawDocumentBuf>;
 
+/// The event in a document of the stream.
+pub(super) fn read(raw: &RawDocumentBuf) -> Result<Event, StoreError> {
+    let unreadable = |error| StoreError::Corrupt(format!("an event that cannot be read: {error}"));
+    mongodb::bson::deserialize_from_slice(raw.as_bytes()).map_err(unreadable)
+}
+
 /// What an event says. One that makes no sense is reported, and says nothing.
 pub(super) fn meaning(event: &Event) -> Option<ChangeKind> {
     let meant = match event.ns.as_ref().and_then(|namespace| namespace.coll.as_deref()) {
@@ -39,9 +45,13 @@ pub(super) fn meaning(event: &Event) -> Option<ChangeKind> {
     })
 }
 
-/// Whether it is a change of one document whose new state the server has not given.
+/// Whether it is a change of one document whose new state the server has not given. What the feed
+/// writes for itself says enough.
 pub(super) fn lacks_document(event: &Event) -> bool {
-    matches!(event.operation_type, OperationType::Update) && event.full_document.is_none()
+    let is_own = event.ns.as_ref().and_then(|ns| ns.coll.as_deref()) == Some(schema::FEED);
+    matches!(event.operation_type, OperationType::Update)
+        && event.full_document.is_none()
+        && !is_own
 }
 
 /// Whether a collection that clients hear of is no more, with all that was in it.

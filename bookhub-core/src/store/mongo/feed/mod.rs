@@ -1,11 +1,12 @@
 //! The feed of a store in MongoDB: one change stream on the database, the same on every process.
 //!
 //! A position is the cluster time of an event, and its number among those of that time. What was
-//! heard lately is in a [`history`]; [`stream`] writes it, [`event`] says what it means, and
-//! [`notes`] keep in the database what a new process has to know.
+//! heard lately is in a [`history`]; [`stream`] writes it, [`event`] says what it means, [`marks`] tell
+//! when it has come to the present, and [`notes`] keep in the database what a new process has to know.
 
 mod event;
 mod history;
+mod marks;
 mod notes;
 mod stream;
 
@@ -16,20 +17,20 @@ use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 use mongodb::{
     Collection, Database,
-    bson::{self, Document, doc},
+    bson::{self, Document, RawDocumentBuf, doc},
     change_stream::ChangeStream,
 };
 use tokio::{
     sync::{Mutex, MutexGuard, watch},
     task::AbortHandle,
-    time::{sleep, timeout},
+    time::sleep,
 };
 
 use self::{
-    event::Event,
     history::History,
+    marks::Marks,
     notes::{Noted, Notes},
-    stream::{Follower, Place, Start},
+    stream::{Follower, Place, Start, Trouble},
 };
 use super::{MongoConfig, MongoStore, error, schema};
 use crate::{
@@ -38,8 +39,8 @@ use crate::{
     store::{Feed, reader},
 };
 
-/// How long the stream may stand still before a mark comes by.
-const MARK_TIMEOUT: Duration = Duration::from_secs(10);
+/// For how long the stream may fail before the store does not work.
+const TROUBLE: Duration = Duration::from_secs(10);
 
 pub(super) struct MongoFeed {
     epoch: Epoch,
@@ -49,7 +50,7 @@ pub(super) struct MongoFeed {
 
 enum Source {
     /// What the server says was committed.
-    Stream { documents: Collection<Document>, passed: watch::Receiver<i64>, follower: AbortHandle },
+    Stream { marks: Arc<Marks>, trouble: watch::Receiver<Option<Trouble>>, follower: AbortHandle },
     /// What this process writes; whoever writes has the lock, and who waits for it is told when the
     /// database does not answer.
     Local { lock: Mutex<()>, trouble: watch::Sender<()> },
@@ -83,7 +84,7 @@ impl MongoFeed {
     async fn follow(
         database: &Database,
         config: &MongoConfig,
-        now: ChangeStream<Event>,
+        now: ChangeStream<RawDocumentBuf>,
         images: bool,
     ) -> Result<Arc<Self>, StoreError> {
         let documents = database.collection::<Document>(schema::FEED);
@@ -92,7 +93,8 @@ impl MongoFeed {
         let seen = begin.place.position().max(begin.oldest.unwrap_or(Position::START));
         let oldest = begin.oldest.unwrap_or(Position::START);
         let history = Arc::new(History::new(oldest, seen, config.history));
-        let (sender, passed) = watch::channel(0);
+        let (sender, trouble) = watch::channel(None);
+        let marks = Arc::new(Marks::new(database));
         let follower = Follower {
             database: database.clone(),
             stream: begin.stream,
@@ -100,10 +102,12 @@ impl MongoFeed {
             place: begin.place,
             is_blind: begin.is_blind,
             history: Arc::clone(&history),
-            notes: Notes::new(database, noted.epoch.clone(), sender),
+            notes: Notes::new(database, noted.epoch.clone()),
+            marks: Arc::clone(&marks),
+            trouble: sender,
         };
         let follower = tokio::spawn(follower.run()).abort_handle();
-        let source = Source::Stream { documents, passed, follower };
+        let source = Source::Stream { marks, trouble, follower };
         let feed = Arc::new(Self { epoch: noted.epoch, history, source });
         if is_first || begin.is_blind {
             // Until something has come, no position means anything.
@@ -143,22 +147,26 @@ impl MongoFeed {
         self.history.seen()
     }
 
-    async fn head(&self) -> Result<Position, StoreError> {
-        let Source::Stream { documents, passed, .. } = &self.source else {
-            return Ok(self.seen());
-        };
-        let mut passed = passed.clone();
-        let late = || StoreError::unavailable("the change stream does not come to the present");
-        let number = notes::mark(documents).await?;
-        loop {
-            let before = self.seen();
-            match timeout(MARK_TIMEOUT, passed.wait_for(|passed| *passed >= number)).await {
-                Ok(come) => return come.map(|_| self.seen()).map_err(StoreError::unavailable),
-                // A long past takes its time; one that does not move on is none.
-                Err(_) if self.seen() > before => {}
-                Err(_) => return Err(late()),
-            }
+    /// Whether it is told what is committed.
+    pub(super) fn health(&self) -> Result<(), StoreError> {
+        let Source::Stream { trouble, follower, .. } = &self.source else { return Ok(()) };
+        if follower.is_finished() {
+            return Err(StoreError::unavailable("its changes are not followed any more: restart"));
         }
+        match &*trouble.borrow() {
+            Some(Trouble { since, reason }) if since.elapsed() >= TROUBLE => {
+                let problem = format!("its change stream cannot be opened: {reason}");
+                Err(StoreError::unavailable(problem))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn head(&self) -> Result<Position, StoreError> {
+        if let Source::Stream { marks, .. } = &self.source {
+            marks.reach(&self.history).await?;
+        }
+        Ok(self.seen())
     }
 }
 
@@ -191,7 +199,7 @@ async fn is_replica_set(database: &Database) -> bool {
 
 /// Where a process begins to follow.
 struct Begin {
-    stream: ChangeStream<Event>,
+    stream: ChangeStream<RawDocumentBuf>,
     place: Place,
     oldest: Option<Position>,
     /// Whether what happened before is not known.
@@ -220,7 +228,7 @@ async fn noted(
 async fn begin(
     database: &Database,
     config: &MongoConfig,
-    now: ChangeStream<Event>,
+    now: ChangeStream<RawDocumentBuf>,
     images: bool,
     noted: &Noted,
     is_first: bool,

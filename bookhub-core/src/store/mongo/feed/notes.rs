@@ -1,5 +1,5 @@
 //! What the processes know of the feed together, in one document: its epoch, when it was born, and
-//! how far it has been followed. And the marks that a process sets to see the stream come by them.
+//! how far it has been followed.
 
 use std::time::Duration;
 
@@ -7,14 +7,12 @@ use mongodb::{
     Collection, Database,
     bson::{DateTime, Document, Timestamp, doc},
     change_stream::event::ResumeToken,
-    options::ReturnDocument,
 };
 use serde::{Deserialize, Serialize};
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     super::{error, schema},
-    event::Event,
     stream::Place,
 };
 use crate::{change::Epoch, error::StoreError};
@@ -22,9 +20,8 @@ use crate::{change::Epoch, error::StoreError};
 /// How often it is noted how far the feed has been followed; by one process for all.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// The one document, and the one whose changes are marks.
+/// The one document.
 const ID: &str = "feed";
-const MARK: &str = "mark";
 
 /// What is noted.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -54,13 +51,11 @@ pub(super) struct Notes {
     documents: Collection<Document>,
     epoch: Epoch,
     written: Option<(Instant, Place)>,
-    /// The number of the last mark that has come by.
-    passed: watch::Sender<i64>,
 }
 
 impl Notes {
-    pub(super) fn new(database: &Database, epoch: Epoch, passed: watch::Sender<i64>) -> Self {
-        Self { documents: database.collection(schema::FEED), epoch, written: None, passed }
+    pub(super) fn new(database: &Database, epoch: Epoch) -> Self {
+        Self { documents: database.collection(schema::FEED), epoch, written: None }
     }
 
     /// Notes how far the feed has been followed, if that is not known yet or was long ago. Position
@@ -112,41 +107,6 @@ impl Notes {
         }
         Ok(())
     }
-
-    /// Sees whether an event is a mark.
-    pub(super) fn heed(&self, event: &Event) {
-        if let Some(number) = mark_of(event) {
-            self.passed.send_if_modified(|passed| {
-                let is_news = number > *passed;
-                *passed = number.max(*passed);
-                is_news
-            });
-        }
-    }
-
-    /// Sets a mark, whatever becomes of it.
-    pub(super) async fn mark(&self) {
-        if let Err(error) = mark(&self.documents).await {
-            tracing::debug!(%error, "no mark can be set");
-        }
-    }
-}
-
-/// Sets a mark; its change comes by in the stream behind all that was committed before.
-pub(super) async fn mark(documents: &Collection<Document>) -> Result<i64, StoreError> {
-    let missing = || StoreError::Corrupt("the mark of the feed has no number".to_owned());
-    loop {
-        let count = doc! { "$inc": { "n": 1_i64 } };
-        let marking = documents.find_one_and_update(doc! { "_id": MARK }, count);
-        match marking.upsert(true).return_document(ReturnDocument::After).await {
-            Ok(marked) => {
-                return marked.and_then(|mark| mark.get_i64("n").ok()).ok_or_else(missing);
-            }
-            // Another process has made it at the same time.
-            Err(failure) if error::is_duplicate(&failure) => {}
-            Err(failure) => return Err(error::of_store(failure)),
-        }
-    }
 }
 
 /// What is noted; if nothing is, an epoch is made up. Returns whether it was.
@@ -182,18 +142,6 @@ pub(super) async fn renew(documents: &Collection<Document>, old: &Epoch) -> Resu
     };
     documents.update_one(filter, change).await.map_err(error::of_store)?;
     Ok(())
-}
-
-fn mark_of(event: &Event) -> Option<i64> {
-    let key = event.document_key.as_ref()?;
-    let is_mark = event.ns.as_ref()?.coll.as_deref() == Some(schema::FEED)
-        && key.get_str("_id").ok() == Some(MARK);
-    // What it was then: the document itself may be further on.
-    let number = match &event.update_description {
-        Some(update) => update.updated_fields.get_i64("n").ok(),
-        None => event.full_document.as_ref().and_then(|raw| raw.get_i64("n").ok()),
-    };
-    number.filter(|_| is_mark)
 }
 
 fn millis(duration: Duration) -> i64 {

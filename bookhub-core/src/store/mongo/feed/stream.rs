@@ -11,18 +11,25 @@ use mongodb::{
     },
     options::{FullDocumentType, ReadConcern},
 };
-use tokio::time::sleep;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
 
 use super::{
     super::{documents, error, migrate, schema},
     event::{self, Event},
     history::History,
+    marks::Marks,
     notes::{Note, Notes},
 };
 use crate::change::Position;
 
 /// For how long the server holds a question when there is nothing new.
 const AWAIT: Duration = Duration::from_secs(1);
+
+/// How often what another program has written is tried to be set right, while that fails.
+const MOST_TRIES: usize = 30;
 
 /// How long to wait before a stream that failed is opened again, at first and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -78,7 +85,7 @@ pub(super) async fn open(
     database: &Database,
     start: &Start,
     images: bool,
-) -> mongodb::error::Result<ChangeStream<Event>> {
+) -> mongodb::error::Result<ChangeStream<RawDocumentBuf>> {
     let full =
         if images { FullDocumentType::WhenAvailable } else { FullDocumentType::UpdateLookup };
     // A drop or rename of any collection, and the end of the database, come too.
@@ -100,13 +107,22 @@ pub(super) async fn open(
 /// Follows a stream for as long as there is a history to write it into.
 pub(super) struct Follower {
     pub(super) database: Database,
-    pub(super) stream: ChangeStream<Event>,
+    pub(super) stream: ChangeStream<RawDocumentBuf>,
     pub(super) images: bool,
     pub(super) place: Place,
     /// Whether what happened before the next event is not known.
     pub(super) is_blind: bool,
     pub(super) history: Arc<History>,
     pub(super) notes: Notes,
+    pub(super) marks: Arc<Marks>,
+    pub(super) trouble: watch::Sender<Option<Trouble>>,
+}
+
+/// Why the stream fails, and since when.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    pub(super) since: Instant,
+    pub(super) reason: String,
 }
 
 impl Follower {
@@ -115,17 +131,14 @@ impl Follower {
         let mut failures = 0_u32;
         loop {
             match self.stream.next_if_any().await {
-                Ok(Some(event)) if matches!(event.operation_type, OperationType::Invalidate) => {
-                    self.begin_anew("the database was dropped").await;
-                }
-                Ok(Some(event)) => self.take(event).await,
+                Ok(Some(raw)) => self.take(&raw).await,
                 Ok(None) if !self.stream.is_alive() => {
                     failures += 1;
                     self.resume("the server has closed it", failures).await;
                     continue;
                 }
                 // Nothing is known of the past until something comes.
-                Ok(None) if self.is_blind => self.notes.mark().await,
+                Ok(None) if self.is_blind => self.marks.stir().await,
                 Ok(None) => {}
                 Err(failure) if error::is_history_lost(&failure) => {
                     self.begin_anew(&failure.to_string()).await;
@@ -137,37 +150,57 @@ impl Follower {
                 }
             }
             failures = 0;
+            self.trouble.send_if_modified(|trouble| trouble.take().is_some());
             self.note().await;
         }
     }
 
-    /// Records an event.
-    async fn take(&mut self, mut event: Event) {
-        let Some(time) = event.cluster_time else { return };
+    /// Counts an event, and records what it says.
+    async fn take(&mut self, raw: &RawDocumentBuf) {
+        if let Ok(time) = raw.get_timestamp("clusterTime") {
+            self.step(time);
+        }
+        match event::read(raw) {
+            Ok(event) if matches!(event.operation_type, OperationType::Invalidate) => {
+                self.begin_anew("the database was dropped").await;
+            }
+            Ok(event) if event::ends_collection(&event) => {
+                tracing::warn!(namespace = ?event.ns, "a collection is gone: clients fetch anew");
+                self.history.lose(self.place.position());
+                if let Err(error) = schema::prepare(&self.database).await {
+                    tracing::error!(%error, "a collection that is gone lacks its indexes");
+                }
+            }
+            Ok(event) => self.record(event).await,
+            Err(problem) => {
+                let key = raw.get_document("documentKey").ok();
+                tracing::error!(%problem, ?key, "a change is not understood: clients fetch anew");
+                self.history.lose(self.place.position());
+            }
+        }
+    }
+
+    /// Goes on to the next event, of this time.
+    fn step(&mut self, time: Timestamp) {
         if std::mem::take(&mut self.is_blind) {
             self.place = Place::before(time);
             self.history.lose(self.place.position());
         }
         self.place = self.place.next(time);
-        if event::ends_collection(&event) {
-            tracing::warn!(namespace = ?event.ns, "a collection was dropped: clients fetch anew");
-            self.history.lose(self.place.position());
-            if let Err(error) = schema::prepare(&self.database).await {
-                tracing::error!(%error, "a collection that was dropped lacks its indexes");
-            }
-            return;
-        }
+    }
+
+    async fn record(&mut self, mut event: Event) {
         if event::lacks_document(&event) {
             event.full_document = look_up(&self.database, &event).await;
         }
-        let at =
-            event.wall_time.unwrap_or_else(|| DateTime::from_millis(i64::from(time.time) * 1_000));
+        let seconds = i64::from(self.place.timestamp().time);
+        let at = event.wall_time.unwrap_or_else(|| DateTime::from_millis(seconds * 1_000));
         let meaning = event::meaning(&event);
         if event::may_lack_keys(&event) {
             set_right(&self.database, &event).await;
         }
         self.history.record(self.place.position(), documents::timestamp(at), meaning);
-        self.notes.heed(&event);
+        self.marks.heed(&event);
     }
 
     /// Notes, now and then, how far the stream has come.
@@ -179,6 +212,7 @@ impl Follower {
     /// Goes on after a failure, from where the stream was, if there is still a way.
     async fn resume(&mut self, reason: &str, failures: u32) {
         tracing::warn!(reason, "the change stream failed, and is opened again");
+        self.note_trouble(reason);
         sleep(LONGEST_PAUSE.min(FIRST_PAUSE * 2_u32.saturating_pow(failures.min(8)))).await;
         let start = match self.stream.resume_token() {
             _ if self.is_blind => Start::Now,
@@ -197,8 +231,19 @@ impl Follower {
                 self.begin_anew(&error.to_string()).await;
             }
             // The old one has nothing more to say, and brings us back here.
-            Err(error) => tracing::debug!(%error, "the change stream cannot be opened yet"),
+            Err(error) => {
+                tracing::debug!(%error, "the change stream cannot be opened yet");
+                self.note_trouble(&error.to_string());
+            }
         }
+    }
+
+    /// Notes that the stream fails, since now or longer.
+    fn note_trouble(&self, reason: &str) {
+        self.trouble.send_modify(|trouble| {
+            let since = trouble.as_ref().map_or_else(Instant::now, |trouble| trouble.since);
+            *trouble = Some(Trouble { since, reason: reason.to_owned() });
+        });
     }
 
     /// Begins at the present. What happened since the last event is not known: up to the first one
@@ -210,12 +255,15 @@ impl Follower {
         loop {
             match open(&self.database, &Start::Now, self.images).await {
                 Ok(stream) => break self.stream = stream,
-                Err(error) => tracing::debug!(%error, "the change stream cannot be opened yet"),
+                Err(error) => {
+                    tracing::debug!(%error, "the change stream cannot be opened yet");
+                    self.note_trouble(&error.to_string());
+                }
             }
             sleep(pause).await;
             pause = LONGEST_PAUSE.min(pause * 2);
         }
-        self.notes.mark().await;
+        self.marks.stir().await;
     }
 }
 
@@ -234,10 +282,16 @@ async fn look_up(database: &Database, event: &Event) -> Option<RawDocumentBuf> {
 
 /// Sets right what follows from the rest of a book, where another program has written only that.
 async fn set_right(database: &Database, event: &Event) {
-    if let Some(raw) = event.full_document.as_ref()
-        && let Err(error) = migrate::repair(&database.collection(schema::BOOKS), raw).await
-    {
-        tracing::warn!(%error, "a book that another program wrote is not found by its words yet");
+    let Some(raw) = event.full_document.as_ref() else { return };
+    for _ in 0..MOST_TRIES {
+        match migrate::repair(&database.collection(schema::BOOKS), raw).await {
+            Ok(_) => return,
+            Err(error) => {
+                let key = &event.document_key;
+                tracing::warn!(%error, ?key, "a book is not found by its new words yet");
+            }
+        }
+        sleep(LONGEST_PAUSE).await;
     }
 }
 
