@@ -1,11 +1,13 @@
 //! A server's worth of checkouts on a database, to be killed among them: settles what the last one has
-//! left, says so, and places orders, a line for each, until it ends. `checkouts URI DATABASE`
+//! left, says so, and places orders, a line for each, until it ends; a third of them is cancelled.
+//! `checkouts URI DATABASE`
 
 use std::{env, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use bookhub_core::{
-    BookId, BookQuery, IdempotencyKey, MongoConfig, MongoStore, OrderDraft, Orders, Store, UserId,
+    BookId, BookQuery, IdempotencyKey, MongoConfig, MongoStore, OrderDraft, OrderStatus, Orders,
+    Store, UserId,
 };
 use jiff::Timestamp;
 use rand::RngExt as _;
@@ -56,8 +58,14 @@ async fn buy(orders: Orders, books: Arc<[BookId]>) -> Result<()> {
         let draft = OrderDraft::from_json(draft.as_object().context("an object")?)?;
         let key = IdempotencyKey::new(&number.to_string())?;
         // Refusals are part of the game.
-        if orders.place(user, draft, Some(key)).await.is_ok() {
+        if let Ok(order) = orders.place(user, draft, Some(key)).await {
             say("placed");
+            if number.is_multiple_of(3) && order.status == OrderStatus::Placed {
+                // It may have been cancelled before: then this was a repeat.
+                if orders.set_status(order.id, OrderStatus::Cancelled).await.is_ok() {
+                    say("cancelled");
+                }
+            }
         }
     }
 }

@@ -3,5 +3,6 @@
 
 mod checkouts;
 mod contract;
+mod history;
 mod loss;
 mod servers;

@@ -95,6 +95,7 @@ macro_rules! store_contract {
             a_repeat_gets_the_same_refusal
             a_key_is_not_used_for_something_else
             keys_of_different_users_never_meet
+            a_key_is_forgotten_after_its_lifetime
             repeats_at_once_place_one_order
             any_list_of_operations_does_what_it_does_to_a_plain_list
         }

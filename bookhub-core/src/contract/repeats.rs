@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use jiff::SignedDuration;
+
 use super::{
     concurrent::together,
     orders::{buyer, copies, listed, moved, now, order, shortages, stock},
     samples::{all_fed, any_book, insert, retitle},
 };
 use crate::{
-    BookId, Fingerprint, NewOrder, OrderId, OrderQuery, OrderStatus, OrderWriteError, Store, UserId,
+    BookId, Fingerprint, IdempotencyKey, NewOrder, OrderId, OrderQuery, OrderStatus,
+    OrderWriteError, Store, UserId,
 };
 
 /// A repeat gets the order as it was placed, whatever became of it, and takes nothing.
@@ -85,6 +88,22 @@ pub async fn keys_of_different_users_never_meet(store: Arc<dyn Store>) {
         assert_eq!((placed.id, placed.user), (id, user));
     }
     assert_eq!(stock(&*store, emma.id).await, 0);
+}
+
+/// A key that is a day old is a new one.
+pub async fn a_key_is_forgotten_after_its_lifetime(store: Arc<dyn Store>) {
+    let emma = insert(&*store, any_book()).await;
+    let new = keyed(buyer(), "one", &[(emma.id, 1)]);
+    let first = store.place_order(new.clone()).await.expect("placed");
+    let mut later = again(&new);
+    later.created_at += IdempotencyKey::LIFETIME - SignedDuration::from_millis(1);
+    assert_eq!(store.place_order(later.clone()).await.expect("repeated"), first);
+    later.created_at += SignedDuration::from_millis(1);
+    let second = store.place_order(later.clone()).await.expect("placed");
+    assert_eq!(second.id, later.id);
+    assert_eq!(store.place_order(again(&later)).await.expect("repeated"), second);
+    assert_eq!(stock(&*store, emma.id).await, 3);
+    assert_eq!(listed(&*store, &OrderQuery::default()).await, [second, first]);
 }
 
 /// Of many repeats at once one places the order; each of the others gets it, or is told to wait.

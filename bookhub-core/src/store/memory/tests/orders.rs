@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use proptest::{collection::vec, prelude::*};
 
 use super::book;
@@ -108,21 +108,6 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(run(operations));
     }
-}
-
-#[tokio::test]
-async fn a_key_is_forgotten_after_its_lifetime() {
-    let store = MemoryStore::new();
-    let full = Book { stock: Stock::new(STOCK).unwrap(), ..book("Emma") };
-    let emma = store.insert_book(full).await.unwrap().id;
-    let mut now = Timestamp::UNIX_EPOCH;
-    let first = store.place_order(new_order(&[(emma, 1)], Some(1), now)).await.unwrap();
-    now += IdempotencyKey::LIFETIME - SignedDuration::from_millis(1);
-    assert_eq!(store.place_order(new_order(&[(emma, 1)], Some(1), now)).await.unwrap(), first);
-    now += SignedDuration::from_millis(1);
-    let second = store.place_order(new_order(&[(emma, 1)], Some(1), now)).await.unwrap();
-    assert_ne!(second.id, first.id);
-    assert_eq!(orders(&store).await, [second, first]);
 }
 
 #[tokio::test]

@@ -10,7 +10,10 @@ use mongodb::{
     Collection, Database,
     bson::{Bson, Document, Uuid, doc},
 };
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout},
+};
 
 use super::{
     super::{error, schema},
@@ -22,6 +25,9 @@ use crate::error::StoreError;
 /// How long the stream may stand still before a mark comes by.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// After how long another mark is set: the one before may have fallen into what was lost.
+const ANOTHER: Duration = Duration::from_secs(2);
+
 /// The document whose changes are marks.
 const ID: &str = "mark";
 
@@ -29,7 +35,7 @@ pub(super) struct Marks {
     documents: Collection<Document>,
     /// Who waits for which mark. Each has a name of its own, so that none is taken for another,
     /// whatever becomes of the collection.
-    waiting: Mutex<HashMap<Uuid, oneshot::Sender<()>>>,
+    waiting: Mutex<HashMap<Uuid, mpsc::Sender<()>>>,
 }
 
 impl Marks {
@@ -39,21 +45,23 @@ impl Marks {
 
     /// Sets a mark and waits until the stream has come by it.
     pub(super) async fn reach(&self, history: &History) -> Result<(), StoreError> {
-        let name = Uuid::new();
-        let (come, mut comes) = oneshot::channel();
-        self.waiting().insert(name, come);
-        let _forget = Forget { marks: self, name };
-        self.set(name).await.map_err(error::of_store)?;
+        let (come, mut comes) = mpsc::channel(1);
+        let mut waiting = Waiting { marks: self, names: Vec::new() };
+        let mut moved = (Instant::now(), history.seen());
         loop {
-            let before = history.seen();
-            match timeout(PATIENCE, &mut comes).await {
-                Ok(come) => return come.map_err(StoreError::unavailable),
-                // A long past takes its time; one that does not move on is none.
-                Err(_) if history.seen() > before => {}
-                Err(_) => {
-                    let late = "the change stream does not come to the present";
-                    return Err(StoreError::unavailable(late));
-                }
+            let name = Uuid::new();
+            waiting.names.push(name);
+            self.waiting().insert(name, come.clone());
+            self.set(name).await.map_err(error::of_store)?;
+            if timeout(ANOTHER, comes.recv()).await.is_ok() {
+                return Ok(());
+            }
+            // A long past takes its time; one that does not move on is none.
+            if history.seen() > moved.1 {
+                moved = (Instant::now(), history.seen());
+            } else if moved.0.elapsed() >= PATIENCE {
+                let late = "the change stream does not come to the present";
+                return Err(StoreError::unavailable(late));
             }
         }
     }
@@ -80,25 +88,26 @@ impl Marks {
     /// Tells whoever has set the mark that an event is, if it is one.
     pub(super) fn heed(&self, event: &Event) {
         if let Some(waiting) = name_of(event).and_then(|name| self.waiting().remove(&name)) {
-            // Who has gone does not mind.
-            let _ = waiting.send(());
+            // Who has gone does not mind, nor who has been told.
+            let _ = waiting.try_send(());
         }
     }
 
-    fn waiting(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, oneshot::Sender<()>>> {
+    fn waiting(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, mpsc::Sender<()>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Forgets who waits for a mark, also when they do not wait to the end.
-struct Forget<'a> {
+/// Who waits for marks; forgotten also when they do not wait to the end.
+struct Waiting<'a> {
     marks: &'a Marks,
-    name: Uuid,
+    names: Vec<Uuid>,
 }
 
-impl Drop for Forget<'_> {
+impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.marks.waiting().remove(&self.name);
+        let mut waiting = self.marks.waiting();
+        self.names.iter().for_each(|name| drop(waiting.remove(name)));
     }
 }
 

@@ -218,8 +218,9 @@ async fn noted(
     // A clock that is behind what was noted is another deployment's: its positions would come again.
     if answer.get_timestamp("operationTime").is_ok_and(|now| now < last) {
         tracing::warn!("the data come from another deployment: clients fetch anew");
-        notes::renew(documents, &noted.epoch).await?;
-        return notes::read_or_begin(documents).await;
+        let is_first = notes::renew(documents, &noted.epoch).await?;
+        let (noted, _) = notes::read_or_begin(documents).await?;
+        return Ok((noted, is_first));
     }
     Ok((noted, is_first))
 }

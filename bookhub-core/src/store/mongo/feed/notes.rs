@@ -101,11 +101,27 @@ impl Notes {
         };
         let done = self.documents.update_one(filter, doc! { "$set": set }).await?;
         if done.matched_count == 0 {
-            // Somebody has dropped the database, or another process was quicker.
-            let new = doc! { "$setOnInsert": { "epoch": self.epoch.as_str() } };
-            self.documents.update_one(doc! { "_id": ID }, new).upsert(true).await?;
+            // Another process was quicker, or somebody has deleted it.
+            self.keep().await?;
         }
         Ok(())
+    }
+
+    /// Notes the epoch again, after the notes were lost: who starts from now on goes on with it. The
+    /// rest is noted at the next place.
+    pub(super) async fn restore(&mut self) {
+        self.written = None;
+        if let Err(error) = self.keep().await {
+            tracing::warn!(%error, "the epoch of the feed is not noted again yet");
+        }
+    }
+
+    async fn keep(&self) -> mongodb::error::Result<()> {
+        let epoch = doc! { "$setOnInsert": { "epoch": self.epoch.as_str() } };
+        match self.documents.update_one(doc! { "_id": ID }, epoch).upsert(true).await {
+            Err(failure) if !error::is_duplicate(&failure) => Err(failure),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -133,15 +149,18 @@ pub(super) async fn read_or_begin(
     }
 }
 
-/// Begins another life of the feed, unless another process has done so.
-pub(super) async fn renew(documents: &Collection<Document>, old: &Epoch) -> Result<(), StoreError> {
+/// Begins another life of the feed, unless another process has done so. Returns whether it did.
+pub(super) async fn renew(
+    documents: &Collection<Document>,
+    old: &Epoch,
+) -> Result<bool, StoreError> {
     let filter = doc! { "_id": ID, "epoch": old.as_str() };
     let change = doc! {
         "$set": { "epoch": Epoch::random().as_str() },
         "$unset": { "born": "", "time": "", "ordinal": "", "token": "", "notedAt": "" },
     };
-    documents.update_one(filter, change).await.map_err(error::of_store)?;
-    Ok(())
+    let renewed = documents.update_one(filter, change).await.map_err(error::of_store)?;
+    Ok(renewed.modified_count > 0)
 }
 
 fn millis(duration: Duration) -> i64 {

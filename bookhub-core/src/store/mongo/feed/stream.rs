@@ -163,10 +163,12 @@ impl Follower {
         match event::read(raw) {
             Ok(event) if matches!(event.operation_type, OperationType::Invalidate) => {
                 self.begin_anew("the database was dropped").await;
+                self.notes.restore().await;
             }
             Ok(event) if event::ends_collection(&event) => {
                 tracing::warn!(namespace = ?event.ns, "a collection is gone: clients fetch anew");
                 self.history.lose(self.place.position());
+                self.notes.restore().await;
                 if let Err(error) = schema::prepare(&self.database).await {
                     tracing::error!(%error, "a collection that is gone lacks its indexes");
                 }
@@ -205,6 +207,9 @@ impl Follower {
 
     /// Notes, now and then, how far the stream has come.
     async fn note(&mut self) {
+        if self.is_blind {
+            return;
+        }
         let token = self.stream.resume_token();
         self.notes.write(Note { place: self.place, token }).await;
     }

@@ -6,6 +6,7 @@ import de.bwaldvogel.mongo.backend.CursorRegistry;
 import de.bwaldvogel.mongo.backend.aggregation.Aggregation;
 import de.bwaldvogel.mongo.bson.BsonTimestamp;
 import de.bwaldvogel.mongo.bson.Document;
+import de.bwaldvogel.mongo.exception.MongoServerError;
 import de.bwaldvogel.mongo.oplog.Oplog;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -15,27 +16,49 @@ import java.util.List;
 final class Recorder implements Oplog {
     private final CursorRegistry cursors;
     private final List<Document> events = new ArrayList<>();
+    private final List<Stream> streams = new ArrayList<>();
     private BsonTimestamp last = new BsonTimestamp(Instant.now(), 1);
+    /** Behind which everything is known. */
+    private BsonTimestamp oldest = new BsonTimestamp(0);
 
     Recorder(CursorRegistry cursors) {
         this.cursors = cursors;
     }
 
-    synchronized void record(String type, Document namespace, Document document, Document more) {
-        Instant now = Instant.now();
-        int increment = now.getEpochSecond() > last.getTime() ? 1 : last.getInc() + 1;
-        last = new BsonTimestamp(Instant.ofEpochSecond(Math.max(now.getEpochSecond(), last.getTime())), increment);
-        Document event = new Document("_id", token(last))
-            .append("operationType", type)
-            .append("clusterTime", last)
-            .append("wallTime", now)
-            .append("ns", namespace)
-            .append("documentKey", new Document("_id", document.get("_id")));
+    void recordDocument(String type, Document namespace, Document document, Document more) {
+        Document event = new Document("documentKey", new Document("_id", document.get("_id")));
         if (!type.equals("delete")) {
             event.append("fullDocument", document.cloneDeeply());
         }
         event.appendAll(more);
+        record(type, namespace, event);
+    }
+
+    synchronized void record(String type, Document namespace, Document more) {
+        Instant now = tick();
+        Document event = new Document("_id", token(last))
+            .append("operationType", type)
+            .append("clusterTime", last)
+            .append("wallTime", now)
+            .append("ns", namespace);
+        event.appendAll(more);
         events.add(event.cloneDeeply());
+        notifyAll();
+    }
+
+    private Instant tick() {
+        Instant now = Instant.now();
+        int increment = now.getEpochSecond() > last.getTime() ? 1 : last.getInc() + 1;
+        last = new BsonTimestamp(Instant.ofEpochSecond(Math.max(now.getEpochSecond(), last.getTime())), increment);
+        return now;
+    }
+
+    /** Closes the streams, and forgets what they have told: none can go on from where it was. */
+    synchronized void forget() {
+        tick();
+        oldest = last;
+        streams.forEach(stream -> stream.isLost = true);
+        streams.clear();
         notifyAll();
     }
 
@@ -62,8 +85,15 @@ final class Recorder implements Oplog {
                 after = new BsonTimestamp(Long.parseUnsignedLong(((String) token.get("_data")).substring(2), 16));
             }
         }
+        if (after.compareTo(oldest) < 0) {
+            throw new MongoServerError(286, "ChangeStreamHistoryLost",
+                "Resume of change stream was not possible, as the resume point may no longer be in the oplog.");
+        }
         Stream stream = new Stream(cursors.generateCursorId(), namespace.split("\\.")[0], stages, after);
         cursors.add(stream);
+        synchronized (this) {
+            streams.add(stream);
+        }
         return stream;
     }
 
@@ -76,6 +106,8 @@ final class Recorder implements Oplog {
         private final String database;
         private final Aggregation stages;
         private BsonTimestamp after;
+        private boolean isLost;
+        private boolean isOver;
 
         Stream(long id, String database, Aggregation stages, BsonTimestamp after) {
             super(id);
@@ -99,12 +131,15 @@ final class Recorder implements Oplog {
 
         @Override
         public boolean isEmpty() {
-            return false;
+            return isOver;
         }
 
         @Override
         public List<Document> takeDocuments(int most) {
             synchronized (Recorder.this) {
+                if (isLost) {
+                    throw new MongoServerError(43, "CursorNotFound", "Cursor id " + getId() + " does not exist");
+                }
                 int from = events.size();
                 while (from > 0 && time(events.get(from - 1)).compareTo(after) > 0) {
                     from--;
@@ -115,6 +150,7 @@ final class Recorder implements Oplog {
                     .filter(event -> ((Document) event.get("ns")).get("db").equals(database))
                     .map(Document::cloneDeeply).toList();
                 after = to == events.size() ? last : time(events.get(to - 1));
+                isOver = news.stream().anyMatch(event -> event.get("operationType").equals("invalidate"));
                 return stages.runStagesAsStream(news.stream()).toList();
             }
         }

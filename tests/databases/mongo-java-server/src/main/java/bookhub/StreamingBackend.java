@@ -9,6 +9,7 @@ import de.bwaldvogel.mongo.backend.memory.MemoryDatabase;
 import de.bwaldvogel.mongo.bson.Document;
 import de.bwaldvogel.mongo.oplog.Oplog;
 import io.netty.channel.Channel;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -31,12 +32,51 @@ final class StreamingBackend extends MemoryBackend {
 
     @Override
     public Document handleCommand(Channel channel, String database, String command, Document query) {
+        if (command.equals("forgetHistory")) {
+            recorder.forget();
+            return new Document("ok", 1.0);
+        }
+        List<Document> collections = command.equals("dropDatabase") ? collections(channel, database) : List.of();
         Document response = super.handleCommand(channel, database, command, query);
+        if (response.get("ok") instanceof Number ok && ok.intValue() == 1) {
+            collections.forEach(collection -> recordEnd(database, "drop", collection));
+            recordEnd(database, command, query);
+        }
         if (response.get("cursor") instanceof Document cursor) {
             recorder.addResumeToken(cursor);
         }
         response.append("operationTime", recorder.now());
         return response;
+    }
+
+    /** The collections of a database, each as the command that would drop it. */
+    private List<Document> collections(Channel channel, String database) {
+        Document listed = super.handleCommand(channel, database, "listCollections", new Document("listCollections", 1));
+        List<?> batch = (List<?>) ((Document) listed.get("cursor")).get("firstBatch");
+        return batch.stream().map(collection -> new Document("drop", ((Document) collection).get("name"))).toList();
+    }
+
+    /** Records a command that ends a collection. */
+    private void recordEnd(String database, String command, Document query) {
+        switch (command) {
+            case "drop" -> recorder.record("drop", namespace(database, (String) query.get(command)), new Document());
+            case "dropDatabase" -> {
+                recorder.record("dropDatabase", new Document("db", database), new Document());
+                recorder.record("invalidate", new Document("db", database), new Document());
+            }
+            case "renameCollection" -> recorder.record("rename", namespace((String) query.get(command)),
+                new Document("to", namespace((String) query.get("to"))));
+            default -> { }
+        }
+    }
+
+    private static Document namespace(String whole) {
+        int dot = whole.indexOf('.');
+        return namespace(whole.substring(0, dot), whole.substring(dot + 1));
+    }
+
+    private static Document namespace(String database, String collection) {
+        return new Document("db", database).append("coll", collection);
     }
 
     @Override
@@ -73,12 +113,12 @@ final class StreamingBackend extends MemoryBackend {
                  Recorder recorder) {
             super(database, name, options, cursors);
             this.recorder = recorder;
-            this.namespace = new Document("db", database.getDatabaseName()).append("coll", name);
+            this.namespace = namespace(database.getDatabaseName(), name);
         }
 
         @Override
         protected Integer addDocumentInternal(Document document) {
-            recorder.record("insert", namespace, document, new Document());
+            recorder.recordDocument("insert", namespace, document, new Document());
             return super.addDocumentInternal(document);
         }
 
@@ -95,15 +135,15 @@ final class StreamingBackend extends MemoryBackend {
                 .forEach(key -> removed.append(key, true));
             if (!changed.isEmpty() || !removed.isEmpty()) {
                 Document description = new Document("updatedFields", changed)
-                    .append("removedFields", java.util.List.copyOf(removed.keySet()));
-                recorder.record("update", namespace, after,
+                    .append("removedFields", List.copyOf(removed.keySet()));
+                recorder.recordDocument("update", namespace, after,
                     new Document("updateDescription", description));
             }
         }
 
         @Override
         protected void removeDocument(Integer position) {
-            recorder.record("delete", namespace, getDocument(position), new Document());
+            recorder.recordDocument("delete", namespace, getDocument(position), new Document());
             super.removeDocument(position);
         }
     }
