@@ -3,7 +3,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use bookhub_tests::{Admin, Database, PATIENCE, Server};
+use bookhub_tests::{Admin, Database, PATIENCE, Server, java_server};
+use mongodb::{
+    Client,
+    bson::{Document, doc},
+};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -95,5 +99,20 @@ async fn a_server_without_its_database_says_so_and_ends() -> Result<()> {
     let said = String::from_utf8(output.stderr)?;
     assert_eq!(output.status.code(), Some(3), "{said}");
     assert!(said.contains("percent-encoded") && !said.contains("s3c"), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_catalogue_that_the_shop_cannot_keep_in_order_is_told_with_the_way_out() -> Result<()> {
+    let name = format!("twins_{}", std::process::id());
+    let uri = java_server().uri(&name);
+    let books = Client::with_uri_str(&uri).await?.database(&name).collection::<Document>("books");
+    books.insert_many([1, 2].map(|id| doc! { "_id": id, "isbn": "9780141439587" })).await?;
+    let output = Server::command(&[], &[("MONGODB_URI", &*uri)]).output().await?;
+    let said = String::from_utf8(output.stderr)?;
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    for part in ["isbn", "of books", "9780141439587", "change one"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
     Ok(())
 }

@@ -5,4 +5,5 @@ mod checkouts;
 mod contract;
 mod history;
 mod loss;
+mod orders;
 mod servers;

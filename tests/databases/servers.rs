@@ -1,12 +1,17 @@
 //! Several servers on one database: whoever writes, and by whatever way, every client hears of it.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context as _, Result};
-use bookhub_tests::{Server, Socket, java_server};
+use bookhub_tests::{PATIENCE, Relay, Server, Socket, java_server};
+use futures_util::future::try_join_all;
 use mongodb::{
     Client, Collection,
     bson::{Document, RawDocumentBuf, Uuid, doc},
 };
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 /// A database of one test, and the books in it as any program may write them.
 struct Shop {
@@ -111,6 +116,62 @@ async fn a_write_by_any_way_reaches_the_clients_of_every_server_alike() -> Resul
         assert_eq!(admin.get("/api/genres").await?, json!([{ "genre": "Tests", "count": 2 }]));
         assert_eq!(admin.get("/api/books?q=emile").await?.as_array().map(Vec::len), Some(1));
         assert_eq!(admin.get("/api/books?q=by+han").await?.as_array().map(Vec::len), Some(1));
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_that_start_at_once_begin_one_shop() -> Result<()> {
+    let shop = Shop::new("at_once").await?;
+    let servers = try_join_all((0..4).map(|_| shop.server())).await?;
+    let mut sockets = Vec::new();
+    for server in &servers {
+        sockets.push(server.socket().await?);
+    }
+    let book = servers[3].admin().await?.create("By the last").await?;
+    let heard = try_join_all(sockets.iter_mut().map(Socket::next)).await?;
+    assert_eq!(heard[0]["data"]["id"], book["id"]);
+    assert!(heard.windows(2).all(|pair| pair[0] == pair[1]), "{heard:?}");
+    // The login of one holds at all.
+    let admin = servers[0].admin().await?;
+    for server in &servers {
+        let there = admin.at(server);
+        assert_eq!(there.get("/api/auth/profile").await?["username"], "admin");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_was_out_of_reach_has_lost_no_change() -> Result<()> {
+    let shop = Shop::new("reach").await?;
+    let relay = Relay::to(java_server().address()).await?;
+    let uri = shop.uri.replace(&java_server().address().to_string(), &relay.address().to_string());
+    let far = Server::with(&[], &[("MONGODB_URI", &uri)]).await?;
+    let near = shop.server().await?;
+    let admin = near.admin().await?;
+    let (mut cut, mut whole) = (far.socket().await?, near.socket().await?);
+    admin.create("Before").await?;
+    assert_eq!(cut.next().await?, whole.next().await?);
+
+    relay.cut();
+    for number in 0..10 {
+        admin.create(&format!("Meanwhile {number}")).await?;
+    }
+    let there = admin.at(&far);
+    let ready = async || there.send(Method::GET, "/health/ready", &Value::Null).await;
+    assert_eq!(ready().await?.status(), StatusCode::SERVICE_UNAVAILABLE);
+    // Nobody can say whose login this is; that is no refusal.
+    let mut early = Socket::open(&far.url, true).await?;
+    early.say(&json!({ "type": "hello", "auth": admin.token })).await?;
+    assert_eq!(early.next().await?["data"]["code"], "unavailable");
+    assert_eq!(early.close_code().await?, 1013);
+
+    relay.mend();
+    assert_eq!(take(&mut cut, 10).await?, take(&mut whole, 10).await?);
+    let begun = Instant::now();
+    while ready().await?.status() != StatusCode::OK {
+        assert!(begun.elapsed() < PATIENCE, "the server does not come back by itself");
+        sleep(Duration::from_millis(50)).await;
     }
     Ok(())
 }

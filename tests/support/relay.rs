@@ -9,6 +9,7 @@ use std::{
 use tokio::{
     io::{AsyncWriteExt as _, copy, sink},
     net::{TcpListener, TcpStream},
+    select,
     sync::watch,
     time::timeout,
 };
@@ -20,6 +21,7 @@ use crate::PATIENCE;
 pub struct Relay {
     address: SocketAddr,
     open: watch::Sender<usize>,
+    is_cut: watch::Sender<bool>,
 }
 
 impl Relay {
@@ -30,25 +32,39 @@ impl Relay {
     pub async fn to(server: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let (open, _) = watch::channel(0);
-        let counter = open.clone();
+        let (open, is_cut) = (watch::Sender::new(0), watch::Sender::new(false));
+        let (counter, cut) = (open.clone(), is_cut.clone());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 counter.send_modify(|open| *open += 1);
-                let counter = counter.clone();
+                let (counter, mut cut) = (counter.clone(), cut.subscribe());
                 tokio::spawn(async move {
-                    let _ = pass_on(client, server).await;
+                    select! {
+                        biased;
+                        _ = cut.wait_for(|cut| *cut) => {}
+                        _ = pass_on(client, server) => {}
+                    }
                     counter.send_modify(|open| *open -= 1);
                 });
             }
         });
-        Ok(Self { address, open })
+        Ok(Self { address, open, is_cut })
     }
 
     /// Where its clients connect to.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Closes every connection, and each that is opened, until it is mended.
+    pub fn cut(&self) {
+        self.is_cut.send_replace(true);
+    }
+
+    /// Passes on again.
+    pub fn mend(&self) {
+        self.is_cut.send_replace(false);
     }
 
     /// Waits until the server has closed every connection: it is done with what came on them.

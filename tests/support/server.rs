@@ -133,6 +133,12 @@ pub struct Admin {
 }
 
 impl Admin {
+    /// The same login at another server.
+    #[must_use]
+    pub fn at(&self, server: &Server) -> Self {
+        Self { url: server.url.clone(), ..self.clone() }
+    }
+
     /// Sends a request with a JSON body, or without one for `null`.
     ///
     /// # Errors

@@ -103,9 +103,15 @@ impl MongoStore {
         loop {
             let next = match order.todo {
                 None => return Ok(Some(order.status)),
-                Some(Todo::Decide) => Some(self.decide(&order, changes).await?),
+                // The marks of what was done stay until the next time: who was slow must find them, and
+                // not take or return the copies once more.
+                Some(Todo::Decide) => match self.decide(&order, changes).await? {
+                    decided if decided.todo == Some(Todo::Forget) => {
+                        return Ok(Some(decided.status));
+                    }
+                    decided => Some(decided),
+                },
                 Some(Todo::Release) => self.release(&order, changes).await?,
-                // The marks stay until the next time: who was slow must find them.
                 Some(Todo::Return) => {
                     let returned = self.return_copies(&order, changes).await?;
                     return Ok(returned.map(|order| order.status));
@@ -129,7 +135,10 @@ impl MongoStore {
             Some(refusal) => {
                 doc! { "status": "rejected", "refusal": text_of(&refusal), "todo": Todo::Release.name() }
             }
-            None => doc! { "status": "placed", "todo": Todo::Forget.name() },
+            None => {
+                let since = documents::date(self.config.clock.now());
+                doc! { "status": "placed", "todo": Todo::Forget.name(), "todoSince": since }
+            }
         };
         if let Some(decided) = self.step(order, Todo::Decide, doc! { "$set": set }).await? {
             if let Some(placed) = decided.shown()? {
