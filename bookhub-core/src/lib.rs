@@ -23,8 +23,8 @@ mod user;
 
 pub use accounts::{Accounts, AccountsConfig, Ensured, HashCost, Login, ProfileUpdate, Signup};
 pub use book::{
-    Author, Book, BookContent, BookDraft, BookId, BookPatch, CoverUrl, Description, Genre, Stock,
-    StockAdjustment, StockReason, Title, Year,
+    Author, Book, BookContent, BookDraft, BookId, BookPatch, CoverUrl, Description, Genre,
+    ShownBook, Stock, StockAdjustment, StockReason, Title, Year,
 };
 pub use catalog::Catalog;
 pub use change::{Change, ChangeKind, Epoch, Position};

@@ -1,4 +1,4 @@
-//! What a client is told when its request fails: one match gives status and stable code. The
+//! What a client is told when its request fails: its status, its stable code, its sentence. The
 //! inside of a 5xx is logged, not sent.
 
 use axum::{
@@ -65,22 +65,11 @@ impl ApiError {
         move |invalid| Self::Fields(sentence, invalid.into_errors())
     }
 
-    /// The one match from errors to statuses and codes.
+    /// From errors to statuses and codes. What the catalogue refuses has its code from there.
     fn status(&self) -> (StatusCode, &'static str) {
         use StatusCode as S;
         match self {
-            Self::Catalog(error) => match error {
-                CatalogError::NotFound(_) => (S::NOT_FOUND, "not_found"),
-                CatalogError::IsbnTaken { .. } => (S::CONFLICT, "isbn_taken"),
-                CatalogError::VersionConflict { .. } => {
-                    (S::PRECONDITION_FAILED, "version_conflict")
-                }
-                CatalogError::StockBelowZero { .. } => (S::CONFLICT, "stock_below_zero"),
-                CatalogError::StockAboveLimit { .. } => (S::CONFLICT, "stock_above_limit"),
-                CatalogError::Invalid(_) => (S::BAD_REQUEST, "invalid"),
-                CatalogError::Store(error) => of_store(error),
-                _ => (S::INTERNAL_SERVER_ERROR, "internal"),
-            },
+            Self::Catalog(error) => (of_catalog(error), error.code()),
             Self::Accounts(error) => match error {
                 AccountsError::Invalid(_) => (S::BAD_REQUEST, "invalid"),
                 AccountsError::UsernameTaken => (S::CONFLICT, "username_taken"),
@@ -90,7 +79,7 @@ impl ApiError {
                 AccountsError::SessionEnded => (S::UNAUTHORIZED, "session_ended"),
                 AccountsError::Conflict => (S::CONFLICT, "conflict"),
                 AccountsError::Busy => (S::SERVICE_UNAVAILABLE, "busy"),
-                AccountsError::Store(error) => of_store(error),
+                AccountsError::Store(error) => (of_store(error), error.code()),
                 _ => (S::INTERNAL_SERVER_ERROR, "internal"),
             },
             Self::Fields(..) => (S::BAD_REQUEST, "invalid"),
@@ -140,11 +129,8 @@ impl ApiError {
     fn into_details(self) -> Vec<FieldError> {
         match self {
             Self::Fields(_, details) => details,
-            Self::Catalog(CatalogError::Invalid(invalid))
-            | Self::Accounts(AccountsError::Invalid(invalid)) => invalid.into_errors(),
-            Self::Catalog(ref error @ CatalogError::IsbnTaken { .. }) => {
-                vec![FieldError::new("isbn", error)]
-            }
+            Self::Catalog(error) => error.into_fields(),
+            Self::Accounts(AccountsError::Invalid(invalid)) => invalid.into_errors(),
             Self::Accounts(ref error @ AccountsError::UsernameTaken) => {
                 vec![FieldError::new("username", error)]
             }
@@ -156,11 +142,24 @@ impl ApiError {
     }
 }
 
-fn of_store(error: &StoreError) -> (StatusCode, &'static str) {
+const fn of_catalog(error: &CatalogError) -> StatusCode {
     match error {
-        StoreError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable"),
-        StoreError::Full(_) => (StatusCode::INSUFFICIENT_STORAGE, "store_full"),
-        _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        CatalogError::NotFound(_) => StatusCode::NOT_FOUND,
+        CatalogError::IsbnTaken { .. }
+        | CatalogError::StockBelowZero { .. }
+        | CatalogError::StockAboveLimit { .. } => StatusCode::CONFLICT,
+        CatalogError::VersionConflict { .. } => StatusCode::PRECONDITION_FAILED,
+        CatalogError::Invalid(_) => StatusCode::BAD_REQUEST,
+        CatalogError::Store(error) => of_store(error),
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+const fn of_store(error: &StoreError) -> StatusCode {
+    match error {
+        StoreError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        StoreError::Full(_) => StatusCode::INSUFFICIENT_STORAGE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

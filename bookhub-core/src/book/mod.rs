@@ -3,6 +3,7 @@
 
 mod draft;
 mod numbers;
+mod shown;
 mod texts;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use draft::{BookDraft, BookPatch, StockAdjustment};
 pub use numbers::{Stock, Year};
+pub use shown::ShownBook;
 pub use texts::{Author, CoverUrl, Description, Genre, StockReason, Title};
 
 pub use crate::id::BookId;
@@ -23,7 +25,7 @@ const FRESH: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// A book of the catalogue as it was at one moment.
 ///
 /// As JSON it has the fields of the HTTP API, except for those that depend on what time it is
-/// (`isNew`, `isUpdated`).
+/// (`isNew`, `isUpdated`): those, too, has the book as it is [`shown_at`](Self::shown_at) a moment.
 ///
 /// ```
 /// use bookhub_core::{Book, BookDraft, BookId};

@@ -1,6 +1,6 @@
 //! What the [`Catalog`](crate::Catalog) answers when it cannot do what was asked.
 
-use super::{BookWriteError, Invalid, StoreError};
+use super::{BookWriteError, FieldError, Invalid, StoreError};
 use crate::{book::BookId, book::Stock, isbn::Isbn};
 
 /// Why the catalogue refused or failed.
@@ -60,6 +60,44 @@ pub enum CatalogError {
 }
 
 impl CatalogError {
+    /// The stable name of the error for programs, the same wherever it is told: over HTTP, or by
+    /// the command line.
+    ///
+    /// ```
+    /// use bookhub_core::CatalogError;
+    ///
+    /// assert_eq!(CatalogError::VersionConflict { current: 2 }.code(), "version_conflict");
+    /// ```
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound(_) => "not_found",
+            Self::IsbnTaken { .. } => "isbn_taken",
+            Self::VersionConflict { .. } => "version_conflict",
+            Self::StockBelowZero { .. } => "stock_below_zero",
+            Self::StockAboveLimit { .. } => "stock_above_limit",
+            Self::Invalid(_) => "invalid",
+            Self::Store(error) => error.code(),
+        }
+    }
+
+    /// The fields of the request that it complains of, if any.
+    ///
+    /// ```
+    /// use bookhub_core::{CatalogError, Invalid};
+    ///
+    /// let error = CatalogError::from(Invalid::field("year", "Must not be 0."));
+    /// assert_eq!(error.into_fields()[0].field, "year");
+    /// ```
+    #[must_use]
+    pub fn into_fields(self) -> Vec<FieldError> {
+        match self {
+            Self::Invalid(invalid) => invalid.into_errors(),
+            Self::IsbnTaken { .. } => vec![FieldError::new("isbn", self)],
+            _ => Vec::new(),
+        }
+    }
+
     /// What a failed write of the book `id` means to the caller.
     pub(crate) fn of_write(id: BookId, error: BookWriteError) -> Self {
         match error {

@@ -41,6 +41,22 @@ impl StoreError {
     pub fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Unavailable(cause.into())
     }
+
+    /// The stable name of the error for programs.
+    ///
+    /// ```
+    /// use bookhub_core::StoreError;
+    ///
+    /// assert_eq!(StoreError::unavailable("connection refused").code(), "database_unavailable");
+    /// ```
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "database_unavailable",
+            Self::Full(_) => "store_full",
+            Self::Corrupt(_) | Self::Misconfigured(_) => "internal",
+        }
+    }
 }
 
 /// Why the store did not write a book. Nothing was changed and nothing enters the feed.

@@ -17,7 +17,6 @@ use bookhub_core::{
     StockAdjustment,
 };
 use jiff::Timestamp;
-use serde::Serialize;
 use serde_json::json;
 use url::form_urlencoded;
 
@@ -34,22 +33,6 @@ static FEED_POSITION: HeaderName = HeaderName::from_static("x-feed-position");
 static TOTAL: HeaderName = HeaderName::from_static("x-total-count");
 static TOTAL_RELATION: HeaderName = HeaderName::from_static("x-total-count-relation");
 
-/// A book as the API shows it at one moment.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct BookView<'a> {
-    #[serde(flatten)]
-    book: &'a Book,
-    is_new: bool,
-    is_updated: bool,
-}
-
-impl<'a> BookView<'a> {
-    fn of(book: &'a Book, now: Timestamp) -> Self {
-        Self { book, is_new: book.is_new(now), is_updated: book.is_updated(now) }
-    }
-}
-
 /// `GET /api/books`
 pub(crate) async fn list(
     State(state): State<AppState>,
@@ -62,7 +45,7 @@ pub(crate) async fn list(
     let page = state.catalog.list(&query).await?;
 
     let now = Timestamp::now();
-    let books: Vec<_> = page.books.iter().map(|book| BookView::of(book, now)).collect();
+    let books: Vec<_> = page.books.iter().map(|book| book.shown_at(now)).collect();
     let mut response = etag::answer(&headers, &books)?;
     let answer = response.headers_mut();
     answer.insert(TOTAL.clone(), page.total.count.into());
@@ -218,7 +201,7 @@ fn shown(book: &Arc<Book>, now: Timestamp) -> Response {
     let tag = etag::of_book(book, now);
     (
         [(header::ETAG, tag), (header::CACHE_CONTROL, "no-cache".to_owned())],
-        Json(BookView::of(book, now)),
+        Json(book.shown_at(now)),
     )
         .into_response()
 }
