@@ -56,7 +56,7 @@ use crate::{change::ChangeKind, clock::Clock, error::StoreError};
 pub struct MongoConfig {
     /// The database to use where the connection string names none: `bookhub`.
     pub database: String,
-    /// For how long to try to reach the database at first: 30 s.
+    /// For how long to try to reach the database at first, its name included: 30 s.
     pub patience: Duration,
     /// After how long a read or write that is not answered has failed: 2 s.
     pub deadline: Duration,
@@ -97,6 +97,7 @@ impl Default for MongoConfig {
 #[derive(Clone)]
 pub struct MongoStore {
     database: Database,
+    hosts: Arc<str>,
     config: Arc<MongoConfig>,
     feed: Arc<MongoFeed>,
     /// Whether the server forgets expired sessions by itself.
@@ -112,7 +113,7 @@ impl MongoStore {
     /// `Misconfigured` if the string cannot be used, or the user or an index that is there already
     /// is in the way; `Unavailable` if the server is not reached in time. No error and no log shows the string's password.
     pub async fn connect(uri: &str, config: MongoConfig) -> Result<Self, StoreError> {
-        let database = connect::connect(uri, &config).await?;
+        let (database, hosts) = connect::connect(uri, &config).await?;
         let (expires, feed) = connect::while_it_answers(&database, config.patience, async {
             let expires = schema::prepare(&database).await?;
             let feed = MongoFeed::open(&database, &config).await?;
@@ -120,7 +121,23 @@ impl MongoStore {
             Ok((expires, feed))
         })
         .await?;
-        Ok(Self { database, config: Arc::new(config), feed, expires })
+        let (hosts, config) = (hosts.into(), Arc::new(config));
+        Ok(Self { database, hosts, config, feed, expires })
+    }
+
+    /// Where it is, for people: the database and its hosts, without user and password.
+    #[must_use]
+    pub fn whereabouts(&self) -> String {
+        format!("{} at {}", self.database.name(), self.hosts)
+    }
+
+    /// Whether its [`Feed`](crate::Feed) hears of nothing but what this very store writes, since the
+    /// server has no change streams (a MongoDB server that is in no replica set; FerretDB). Then no
+    /// other process hears of this one's writes either, and on FerretDB 1.x, which does not change a
+    /// document in one step, no other may write at the same time.
+    #[must_use]
+    pub fn hears_only_itself(&self) -> bool {
+        self.feed.is_local()
     }
 
     fn books(&self) -> Collection<BookDocument> {
