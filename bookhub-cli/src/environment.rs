@@ -5,6 +5,9 @@ use std::{env, ffi::OsString};
 
 /// Which server, where `--server` does not say.
 pub(crate) const SERVER: &str = "BOOKHUB_SERVER";
+/// The connection string of a database to work on straight, and a file that has it.
+pub(crate) const MONGODB_URI: &str = "MONGODB_URI";
+pub(crate) const MONGODB_URI_FILE: &str = "MONGODB_URI_FILE";
 /// A token that goes before the stored ones.
 pub(crate) const TOKEN: &str = "BOOKHUB_TOKEN";
 /// Where the credentials are kept, instead of the platform's place.

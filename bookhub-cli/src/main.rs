@@ -10,6 +10,8 @@ mod input;
 mod interrupt;
 mod printer;
 mod server;
+mod shelves;
+mod target;
 
 use std::process::ExitCode;
 
@@ -56,8 +58,7 @@ fn explain(error: &clap::Error) -> Exit {
     if error.use_stderr() && Format::asked_for(asked).is_for_programs() {
         Printer::new(Format::Json, false).error(&Error::flags(error));
     } else {
-        // A reader that has gone needs no explanation.
-        let _ = error.print();
+        Printer::explain(error);
     }
     if error.use_stderr() { Exit::Usage } else { Exit::Done }
 }

@@ -10,6 +10,9 @@ use url::{Host, Url};
 pub(crate) struct ServerUrl(Url);
 
 impl ServerUrl {
+    /// Where a server is of which nobody has said where it is.
+    pub(crate) const DEFAULT: &str = "http://localhost:5000";
+
     /// The address of something on the server, by the parts of its path.
     pub(crate) fn at<'a>(&self, parts: impl IntoIterator<Item = &'a str>) -> Url {
         let mut url = self.0.clone();

@@ -10,7 +10,7 @@ use reqwest::{
 use serde::Deserialize;
 
 use crate::{
-    error::{Detail, Refusal},
+    error::{Detail, OverHttp, Refusal},
     server::ServerUrl,
 };
 
@@ -33,26 +33,25 @@ pub(super) fn refusal(
     env_token: bool,
 ) -> Option<Refusal> {
     let body: ErrorBody = serde_json::from_slice(body).ok()?;
-    Some(Refusal {
+    let over_http = OverHttp {
         server: server.clone(),
         status: status.as_u16(),
-        code: body.code,
-        error: body.error,
         request_id: body.request_id,
-        details: body.details,
         retry_after: text(headers, RETRY_AFTER.as_str()).and_then(|value| value.parse().ok()),
         env_token,
-    })
+    };
+    let ErrorBody { error, code, details, .. } = body;
+    Some(Refusal { code, error, details, over_http: Some(over_http) })
 }
 
 /// How many there are on all pages, and whether that is exact.
-pub(super) fn total(headers: &HeaderMap) -> Option<(u64, bool)> {
+pub(crate) fn total(headers: &HeaderMap) -> Option<(u64, bool)> {
     let count = text(headers, "x-total-count")?.parse().ok()?;
     Some((count, text(headers, "x-total-count-relation").is_none()))
 }
 
 /// Where the next page is (RFC 8288).
-pub(super) fn next_link(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn next_link(headers: &HeaderMap) -> Option<&str> {
     let values = headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(links).find(|(_, rel)| rel.split(' ').any(|rel| rel == "next")).map(|l| l.0)
 }
@@ -105,7 +104,7 @@ mod tests {
         let read =
             |body: &[u8]| refusal(&server, StatusCode::NOT_FOUND, &HeaderMap::new(), body, false);
         let body = br#"{"error":"Book not found","code":"not_found","requestId":"r"}"#;
-        assert_eq!(read(body).unwrap().request_id.as_deref(), Some("r"));
+        assert_eq!(read(body).unwrap().over_http.unwrap().request_id.as_deref(), Some("r"));
         for body in [b"<html>404</html>".as_slice(), b"", b"{}", b"{\"error\":\"x\"}"] {
             assert!(read(body).is_none());
         }

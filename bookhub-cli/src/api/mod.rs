@@ -1,18 +1,17 @@
-//! The HTTP API as functions: one call a function, typed answers, typed errors. Must not know who
-//! asks, or how answers are shown.
+//! A server over HTTP: logins, and requests with typed answers and typed errors. Must not know who
+//! asks, or how answers are shown; what is asked of the books is in `shelves/api.rs`.
 
 mod answer;
-mod book;
 
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, Response, header, redirect};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use url::Url;
 
-pub(crate) use self::book::{Book, BookView};
+pub(crate) use self::answer::{next_link, total};
 use crate::{
     credentials::Token,
     error::{Error, Result},
@@ -26,15 +25,6 @@ pub(crate) struct Api {
     server: ServerUrl,
     timeout: Duration,
     token: Option<Token>,
-}
-
-/// One page of books.
-#[derive(Debug)]
-pub(crate) struct Page {
-    pub(crate) books: Vec<Book>,
-    /// How many there are on all pages, and whether that is exact.
-    pub(crate) total: Option<(u64, bool)>,
-    pub(crate) next: Option<Url>,
 }
 
 /// Who has logged in.
@@ -99,60 +89,11 @@ impl Api {
         self.send(self.request(Method::POST, self.at(&["auth", "logout"]))).await.map(drop)
     }
 
-    /// The address of the first page of a query.
-    pub(crate) fn books_url(&self, parameters: &[(&str, String)]) -> Url {
-        let mut url = self.at(&["books"]);
-        if !parameters.is_empty() {
-            url.query_pairs_mut().extend_pairs(parameters);
-        }
-        url
-    }
-
-    /// The page at an address of [`books_url`](Self::books_url) or of another page.
-    pub(crate) async fn page(&self, url: Url) -> Result<Page> {
-        let response = self.send(self.request(Method::GET, url.clone())).await?;
-        let headers = response.headers().clone();
-        let books = self.read(response).await?;
-        let next = match answer::next_link(&headers) {
-            Some(link) => Some(self.server.follow(&url, link).ok_or_else(|| {
-                self.stranger(format!("the next page is said to be elsewhere, at {link}"))
-            })?),
-            None => None,
-        };
-        Ok(Page { books, total: answer::total(&headers), next })
-    }
-
-    pub(crate) async fn book(&self, id: &str) -> Result<Book> {
-        self.json(self.request(Method::GET, self.at(&["books", id]))).await
-    }
-
-    pub(crate) async fn create(&self, fields: &Map<String, Value>) -> Result<Book> {
-        self.json(self.request(Method::POST, self.at(&["books"])).json(fields)).await
-    }
-
-    /// Changes the fields that are given, only if the book is at `version` where one is given.
-    pub(crate) async fn update(
-        &self,
-        id: &str,
-        fields: &Map<String, Value>,
-        version: Option<u64>,
-    ) -> Result<Book> {
-        let mut request = self.request(Method::PATCH, self.at(&["books", id])).json(fields);
-        if let Some(version) = version {
-            request = request.header(header::IF_MATCH, format!("\"{version}\""));
-        }
-        self.json(request).await
-    }
-
-    pub(crate) async fn delete(&self, id: &str) -> Result<()> {
-        self.send(self.request(Method::DELETE, self.at(&["books", id]))).await.map(drop)
-    }
-
-    fn at(&self, parts: &[&str]) -> Url {
+    pub(crate) fn at(&self, parts: &[&str]) -> Url {
         self.server.at(["api"].into_iter().chain(parts.iter().copied()))
     }
 
-    fn request(&self, method: Method, url: Url) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, url: Url) -> RequestBuilder {
         let request = self.http.request(method, url).header(header::ACCEPT, "application/json");
         match &self.token {
             Some(token) => request.bearer_auth(token.secret.expose_secret()),
@@ -160,13 +101,13 @@ impl Api {
         }
     }
 
-    async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T> {
+    pub(crate) async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T> {
         let response = self.send(request).await?;
         self.read(response).await
     }
 
     /// The answer, if it is a "yes".
-    async fn send(&self, request: RequestBuilder) -> Result<Response> {
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Result<Response> {
         let response = request.send().await.map_err(|error| self.lost(&error))?;
         let status = response.status();
         if status.is_success() {
@@ -185,13 +126,13 @@ impl Api {
             .and_then(|refusal| Err(Error::Refused(Box::new(refusal))))
     }
 
-    async fn read<T: DeserializeOwned>(&self, response: Response) -> Result<T> {
+    pub(crate) async fn read<T: DeserializeOwned>(&self, response: Response) -> Result<T> {
         let body = response.bytes().await.map_err(|error| self.lost(&error))?;
         serde_json::from_slice(&body)
             .map_err(|error| self.stranger(format!("its answer cannot be read: {error}")))
     }
 
-    fn stranger(&self, what: String) -> Error {
+    pub(crate) fn stranger(&self, what: String) -> Error {
         Error::Stranger { server: self.server.clone(), what }
     }
 

@@ -10,6 +10,7 @@ use std::{ffi::OsString, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
+use secrecy::SecretString;
 
 pub(crate) use self::{
     books::{AddArgs, BooksCommand, Clearable, EditArgs, FieldArgs, GetArgs, ListArgs, RemoveArgs},
@@ -17,7 +18,7 @@ pub(crate) use self::{
     seed::SeedArgs,
     watch::WatchArgs,
 };
-use crate::{environment, server::ServerUrl};
+use crate::server::ServerUrl;
 
 /// The command line of a BookHub bookstore: fill, look up, edit and watch its catalogue.
 #[derive(Debug, Parser)]
@@ -26,18 +27,25 @@ use crate::{environment, server::ServerUrl};
     version,
     propagate_version = true,
     after_help = "\
+Which shop:
+  --server or --mongodb-uri says it. Without either, BOOKHUB_SERVER or MONGODB_URI does, of which
+  only one may be set; without those it is the server at http://localhost:5000. `books` and `seed`
+  work on both; `login`, `logout` and `watch` need a server, and take no notice of MONGODB_URI.
+
 Exit codes:
   0    done
-  1    the server refused, or something failed in part
+  1    the shop refused, or something failed in part
   2    wrong usage: a flag, a file that cannot be read, a question without a terminal
   3    not logged in, or not allowed
   4    not found
   5    conflict: the ISBN is taken, or somebody else was faster
-  6    the server cannot be reached
+  6    the server or the database cannot be reached
   130  interrupted
 
 Environment:
-  BOOKHUB_SERVER       which server, where --server does not say
+  BOOKHUB_SERVER       which server, where no flag says which shop
+  MONGODB_URI          which database to work on straight, where no flag says which shop
+  MONGODB_URI_FILE     a file that has the same; it goes before MONGODB_URI
   BOOKHUB_TOKEN        a token that goes before the stored login
   BOOKHUB_CONFIG_DIR   where logins are kept, instead of the platform's place
   NO_COLOR, CLICOLOR   whether there are colours
@@ -46,7 +54,8 @@ Examples:
   bookhub login --user admin
   bookhub seed
   bookhub books list --search \"tolkien\" --sort price
-  bookhub --server https://shop.example watch"
+  bookhub --server https://shop.example watch
+  bookhub --mongodb-uri mongodb://localhost/bookhub books list"
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -58,22 +67,20 @@ pub(crate) struct Args {
 /// What every command knows.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Global {
-    /// Which server
-    #[arg(
-        long,
-        global = true,
-        value_name = "URL",
-        env = environment::SERVER,
-        default_value = "http://localhost:5000"
-    )]
-    pub(crate) server: ServerUrl,
+    /// Which server [default: http://localhost:5000]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) server: Option<ServerUrl>,
+    /// Which database to work on straight, without a server or a login; a URI with a password is
+    /// better kept in MONGODB_URI, where others cannot see it
+    #[arg(long, global = true, value_name = "URI")]
+    pub(crate) mongodb_uri: Option<SecretString>,
     /// How to show results: tables for people, JSON for programs (errors on stderr too)
     #[arg(long, short, global = true, value_enum, value_name = "FORMAT", default_value = "table")]
     pub(crate) output: Format,
     /// Say nothing but results, warnings and errors
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
-    /// How long a request may take, in seconds or such as 500ms
+    /// How long a request, or reaching the database, may take, in seconds or such as 500ms
     #[arg(long, global = true, value_name = "TIME", default_value = "30", value_parser = duration)]
     pub(crate) timeout: Duration,
 }

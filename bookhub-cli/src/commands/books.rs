@@ -4,11 +4,11 @@ use serde_json::{Map, Value, json};
 
 use super::Shop;
 use crate::{
-    api::Book,
     args::{AddArgs, BooksCommand, Clearable, EditArgs, FieldArgs, GetArgs, ListArgs, RemoveArgs},
     error::{Error, Result},
     input,
     printer::{book_line, one_line},
+    shelves::Book,
 };
 
 /// The largest page that a server gives.
@@ -42,15 +42,18 @@ async fn list(shop: &Shop, args: ListArgs) -> Result<()> {
         parameters.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
 
     let mut books = shop.printer.books();
-    let mut next = Some(shop.api.books_url(&parameters));
-    let mut total = None;
-    while let Some(url) = next {
-        let mut page = shop.api.page(url).await.map_err(Error::naming_flags)?;
+    let (mut next, mut total) = (None, None);
+    loop {
+        let page = shop.shelves.page(&parameters, next.as_ref()).await;
+        let mut page = page.map_err(Error::naming_flags)?;
         total = total.or(page.total);
         let room = limit - books.shown();
         page.books.truncate(usize::try_from(room).unwrap_or(usize::MAX));
         books.page(page.books)?;
         next = page.next.filter(|_| books.shown() < limit);
+        if next.is_none() {
+            break;
+        }
     }
     if let Some((total, exact)) = total.filter(|(total, _)| *total > books.shown() && !args.all) {
         let (shown, least) = (books.shown(), if exact { "" } else { "at least " });
@@ -61,7 +64,7 @@ async fn list(shop: &Shop, args: ListArgs) -> Result<()> {
 }
 
 async fn get(shop: &Shop, args: GetArgs) -> Result<()> {
-    shop.printer.book(&shop.api.book(&args.id).await?)
+    shop.printer.book(&shop.shelves.book(&args.id).await?)
 }
 
 async fn add(shop: &Shop, args: AddArgs) -> Result<()> {
@@ -78,7 +81,7 @@ async fn add(shop: &Shop, args: AddArgs) -> Result<()> {
             )));
         }
     }
-    let added = shop.api.create(&fields).await;
+    let added = shop.shelves.create(&fields).await;
     show(shop, "Added", &added.map_err(|error| named(error, typed))?)
 }
 
@@ -98,7 +101,7 @@ async fn edit(shop: &Shop, args: EditArgs) -> Result<()> {
     if fields.is_empty() {
         return Err(Error::usage("nothing to change: give a field, such as --price 249"));
     }
-    let edited = shop.api.update(&args.id, &fields, args.if_version).await;
+    let edited = shop.shelves.update(&args.id, &fields, args.if_version).await;
     show(shop, "Changed", &edited.map_err(|error| named(error, typed))?)
 }
 
@@ -114,7 +117,7 @@ async fn remove(shop: &Shop, args: RemoveArgs) -> Result<()> {
     let total = args.ids.len();
     let (mut removed, mut failed, mut end) = (Vec::new(), Vec::new(), Ok(()));
     for id in args.ids {
-        match shop.api.delete(&id).await {
+        match shop.shelves.delete(&id).await {
             Ok(()) => {
                 shop.printer.line(&format!("Removed {}.", one_line(&id)))?;
                 removed.push(id);
@@ -143,11 +146,11 @@ async fn remove(shop: &Shop, args: RemoveArgs) -> Result<()> {
 async fn is_confirmed(shop: &Shop, ids: &[String]) -> Result<bool> {
     let mut question = String::new();
     for id in ids {
-        let book = shop.api.book(id).await?;
+        let book = shop.shelves.book(id).await?;
         question.push_str(&format!("  {}\n", book_line(&book.view)));
     }
     let what = if ids.len() == 1 { "this book" } else { "these books" };
-    question.push_str(&format!("Remove {what} from {}? [y/N] ", shop.api.server()));
+    question.push_str(&format!("Remove {what} from {}? [y/N] ", shop.shelves.name()));
     let answer = input::ask(&question, &shop.printer, &shop.interrupt).await?;
     Ok(matches!(answer.to_lowercase().as_str(), "y" | "yes"))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::Shop;
+use super::Line;
 use crate::{
     args::LoginArgs,
     environment,
@@ -10,8 +10,8 @@ use crate::{
     input,
 };
 
-pub(super) async fn login(shop: Shop, args: LoginArgs) -> Result<()> {
-    let Shop { api, credentials, printer, interrupt } = shop;
+pub(super) async fn login(line: Line, args: LoginArgs) -> Result<()> {
+    let Line { api, credentials, printer, interrupt } = line;
     let api = api.anonymous();
     let server = api.server();
     if server.is_overheard() {
@@ -43,8 +43,8 @@ pub(super) async fn login(shop: Shop, args: LoginArgs) -> Result<()> {
 }
 
 /// The stored token is forgotten in any case; what is left to say is whether the server knows.
-pub(super) async fn logout(shop: Shop) -> Result<()> {
-    let Shop { api, credentials, printer, interrupt } = shop;
+pub(super) async fn logout(line: Line) -> Result<()> {
+    let Line { api, credentials, printer, interrupt } = line;
     let server = api.server().clone();
     let stored = credentials.stored(&server)?;
     warn_of_environment(&printer);
@@ -57,7 +57,7 @@ pub(super) async fn logout(shop: Shop) -> Result<()> {
     match told {
         Ok(()) => {}
         // The token was dead already.
-        Err(Error::Refused(refusal)) if refusal.status == 401 => {}
+        Err(Error::Refused(refusal)) if refusal.status() == Some(401) => {}
         Err(error) => {
             let sentence = "the token is forgotten here, but the server could not be told: it stays \
                             valid until it expires";

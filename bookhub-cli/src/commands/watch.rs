@@ -10,18 +10,18 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value, json, value::RawValue};
 
-use super::Shop;
+use super::Line;
 use crate::{
     args::WatchArgs,
     error::{Error, Result},
     printer::{DIM, GREEN, RED, YELLOW, one_line, rupees},
 };
 
-pub(super) async fn run(shop: &Shop, args: WatchArgs) -> Result<()> {
+pub(super) async fn run(line: &Line, args: WatchArgs) -> Result<()> {
     let WatchArgs { topics, since, count } = args;
-    let mut watch = Watch { shop, topics, left: count, state: State::Starting };
+    let mut watch = Watch { line, topics, left: count, state: State::Starting };
     let mut position = since;
-    let mut token = shop.api.token();
+    let mut token = line.api.token();
     let end = loop {
         let end = watch.follow(&mut position, token).await;
         // A login can end while its owner watches, and with a shop in memory it does so at each
@@ -29,7 +29,7 @@ pub(super) async fn run(shop: &Shop, args: WatchArgs) -> Result<()> {
         match (&end, token.take()) {
             (Err(Error::Closed { code: Some(401 | 4401), .. }), Some(_)) => {
                 let sentence = "the login has ended: going on without it";
-                shop.printer.warning("session_ended", sentence, json!({}));
+                line.printer.warning("session_ended", sentence, json!({}));
             }
             _ => break end,
         }
@@ -37,7 +37,7 @@ pub(super) async fn run(shop: &Shop, args: WatchArgs) -> Result<()> {
     let nothing_seen = watch.state == State::Starting || matches!(end, Err(Error::Output(_)));
     if let (Some(position), false) = (position, nothing_seen) {
         let sentence = format!("go on from here with: bookhub watch --since {position}");
-        shop.printer.note("position", &sentence, json!({ "position": position }));
+        line.printer.note("position", &sentence, json!({ "position": position }));
     }
     end
 }
@@ -52,7 +52,7 @@ enum State {
 }
 
 struct Watch<'a> {
-    shop: &'a Shop,
+    line: &'a Line,
     /// What was asked for; nothing asks for the server's default topics.
     topics: Vec<TopicPattern>,
     /// How many events are still to come.
@@ -97,7 +97,7 @@ impl Watch<'_> {
         position: &mut Option<EventId>,
         token: Option<&SecretString>,
     ) -> Result<()> {
-        let mut client = Client::builder(self.shop.api.server().websocket());
+        let mut client = Client::builder(self.line.api.server().websocket());
         if !self.topics.is_empty() {
             client = client.topics(self.topics.clone());
         }
@@ -111,7 +111,7 @@ impl Watch<'_> {
         loop {
             let notice = tokio::select! {
                 notice = client.next() => notice,
-                () = self.shop.interrupt.wait() => None,
+                () = self.line.interrupt.wait() => None,
             };
             *position = client.position().cloned();
             let Some(notice) = notice else { return Ok(()) };
@@ -133,7 +133,7 @@ impl Watch<'_> {
             Notice::Resync { reason, position } => self.resync(reason, &position),
             Notice::Disconnected { reason, .. } => self.lost(reason),
             Notice::Closed { code, reason } => {
-                Err(Error::Closed { server: self.shop.api.server().clone(), code, reason })
+                Err(Error::Closed { server: self.line.api.server().clone(), code, reason })
             }
             // News of a newer client.
             _ => Ok(()),
@@ -142,7 +142,7 @@ impl Watch<'_> {
 
     fn show(&self, event: &Event) -> Result<()> {
         let Event { id, name, topic, data, .. } = event;
-        self.shop.printer.json(&Envelope { id, event: name, topic, data })?;
+        self.line.printer.json(&Envelope { id, event: name, topic, data })?;
         let time = ZonedDateTime::now().strftime("%H:%M:%S");
         let style = match name.rsplit(':').next() {
             Some("created") => GREEN,
@@ -152,12 +152,12 @@ impl Watch<'_> {
         };
         let name = one_line(name);
         let line = format!("{DIM}{time}{DIM:#} {style}{name:<12}{style:#}  {}", summary(event));
-        self.shop.printer.line(&line)
+        self.line.printer.line(&line)
     }
 
     fn connected(&mut self, recovered: bool, denied: &[TopicPattern]) -> Result<()> {
-        let server = self.shop.api.server();
-        let printer = &self.shop.printer;
+        let server = self.line.api.server();
+        let printer = &self.line.printer;
         if !denied.is_empty() {
             let topics = denied.iter().map(TopicPattern::as_str).collect::<Vec<_>>().join(", ");
             if !self.topics.is_empty() && self.topics.iter().all(|topic| denied.contains(topic)) {
@@ -181,23 +181,23 @@ impl Watch<'_> {
         let reason = reason.as_str();
         let data = json!({ "reason": reason, "position": position });
         let event = "resync";
-        self.shop.printer.json(&Control { event, data: &data })?;
+        self.line.printer.json(&Control { event, data: &data })?;
         let sentence = format!(
             "the server could not resume ({reason}): changes may have been missed. Fetch the \
              catalogue anew (bookhub books list); from here on it is live again"
         );
-        self.shop.printer.warning("resync", &sentence, data);
+        self.line.printer.warning("resync", &sentence, data);
         Ok(())
     }
 
     /// Who has never been connected has perhaps called the wrong server.
     fn lost(&mut self, reason: String) -> Result<()> {
         if self.state == State::Starting {
-            return Err(Error::Unreachable { server: self.shop.api.server().clone(), reason });
+            return Err(Error::Unreachable { server: self.line.api.server().clone(), reason });
         }
         if self.state == State::Connected {
             let sentence = format!("the connection is lost ({reason}): trying again");
-            self.shop.printer.note("disconnected", &sentence, json!({ "reason": reason }));
+            self.line.printer.note("disconnected", &sentence, json!({ "reason": reason }));
         }
         self.state = State::Lost;
         Ok(())

@@ -5,9 +5,9 @@ use super::{
     write_out,
 };
 use crate::{
-    api::{Book, BookView},
     args::Format,
     error::Result,
+    shelves::{Book, BookView},
 };
 
 /// A list that has begun, or not yet.

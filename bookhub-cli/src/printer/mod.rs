@@ -14,12 +14,12 @@ use serde_json::{Value, json};
 
 pub(crate) use self::{
     list::BookList,
-    text::{book_line, one_line, rupees},
+    text::{book_line, one_line, rupees, without_passwords},
 };
 use crate::{
-    api::Book,
     args::Format,
     error::{Detail, Error, Result},
+    shelves::Book,
 };
 
 pub(crate) const RED: Style = AnsiColor::Red.on_default();
@@ -101,6 +101,18 @@ impl Printer {
         write_err(&format!("{line}\n"));
     }
 
+    /// What clap says: help and versions on standard output, what is wrong with flags on standard
+    /// error.
+    pub(crate) fn explain(error: &clap::Error) {
+        let text = without_passwords(&error.render().ansi().to_string());
+        if error.use_stderr() {
+            write_err(&text);
+        } else {
+            // A reader that has gone needs no explanation.
+            let _ = write_out(&text);
+        }
+    }
+
     /// Why the command failed.
     pub(crate) fn error(&self, error: &Error) {
         if matches!(error, Error::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe) {
@@ -159,9 +171,11 @@ pub(crate) fn error_json(error: &Error) -> Value {
         json["hint"] = hint.into();
     }
     if let Error::Refused(refusal) = error {
-        json["status"] = refusal.status.into();
-        if let Some(id) = &refusal.request_id {
-            json["requestId"] = id.as_str().into();
+        if let Some(http) = &refusal.over_http {
+            json["status"] = http.status.into();
+            if let Some(id) = &http.request_id {
+                json["requestId"] = id.as_str().into();
+            }
         }
         if !refusal.details.is_empty() {
             json["details"] = json!(refusal.details);

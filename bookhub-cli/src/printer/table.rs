@@ -9,7 +9,7 @@ use super::{
     BOLD,
     text::{one_line, rupees},
 };
-use crate::api::BookView;
+use crate::shelves::BookView;
 
 /// Between two columns.
 const GAP: u16 = 2;

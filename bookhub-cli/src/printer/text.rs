@@ -2,7 +2,7 @@
 
 use serde_json::Number;
 
-use crate::api::BookView;
+use crate::shelves::BookView;
 
 /// A price in rupees with Indian grouping: ₹1,29,999.50.
 pub(crate) fn rupees(price: &Number) -> String {
@@ -43,6 +43,21 @@ pub(crate) fn one_line(text: &str) -> String {
     text.trim().chars().map(harmless).collect()
 }
 
+/// Text that may repeat what somebody has typed, without the user and password of a connection string
+/// that stood where it does not belong.
+pub(crate) fn without_passwords(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(char::is_whitespace).unwrap_or(part.len());
+        let (word, rest) = part.split_at(end);
+        let place = word.rsplit_once('@').map_or(word, |(_, place)| place);
+        let hidden = if place.len() < word.len() { "…@" } else { "" };
+        shown.extend(["://", hidden, place, rest]);
+    }
+    shown
+}
+
 /// What turns the direction of text, and so can make it look like another.
 const fn is_invisible(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -77,6 +92,18 @@ mod tests {
             let number: Number = serde_json::from_str(json).unwrap();
             let expected = if json == "1e300" { format!("₹{number}") } else { shown.to_owned() };
             assert_eq!(rupees(&number), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn no_text_repeats_a_password() {
+        for (said, shown) in [
+            ("no 'mongodb://a:b@c/d' here", "no 'mongodb://…@c/d' here"),
+            ("mongodb+srv://a:b@b@c", "mongodb+srv://…@c"),
+            ("x http://a https://b:c@d e@f", "x http://a https://…@d e@f"),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(without_passwords(said), shown);
         }
     }
 

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod books;
 #[cfg(test)]
+mod database;
+#[cfg(test)]
 mod login;
 #[cfg(test)]
 mod offline;

@@ -105,7 +105,14 @@ fn help_has_examples_exit_codes_and_the_environment() {
     let machine = Machine::new();
     let run = machine.run(&["--help"]);
     assert_eq!(run.code, 0);
-    for said in ["6    the server cannot be reached", "BOOKHUB_TOKEN", "NO_COLOR", "Examples:"] {
+    for said in [
+        "6    the server or the database cannot be reached",
+        "Which shop:",
+        "BOOKHUB_TOKEN",
+        "MONGODB_URI_FILE",
+        "NO_COLOR",
+        "Examples:",
+    ] {
         assert!(run.stdout.contains(said), "{said}");
     }
     for command in [

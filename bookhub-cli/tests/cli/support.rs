@@ -46,7 +46,8 @@ impl Machine {
         command.args(args).current_dir(self.path()).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy().into_owned();
-            if name.starts_with("BOOKHUB_") || name.starts_with("CLICOLOR") || name == "NO_COLOR" {
+            let of_ours = ["BOOKHUB_", "MONGODB_", "CLICOLOR", "NO_COLOR"];
+            if of_ours.iter().any(|start| name.starts_with(start)) {
                 command.env_remove(name);
             }
         }

@@ -15,7 +15,8 @@ use self::{
 use super::Shop;
 use crate::{
     args::SeedArgs,
-    error::{Detail, Error, Result},
+    error::{Error, Refusal, Result},
+    shelves::INVALID_BOOK,
 };
 
 pub(super) async fn run(shop: &Shop, args: SeedArgs) -> Result<()> {
@@ -52,7 +53,7 @@ pub(super) async fn run(shop: &Shop, args: SeedArgs) -> Result<()> {
 }
 
 async fn create(shop: &Shop, row: &Row) -> Result<Outcome> {
-    match shop.api.create(&row.fields).await {
+    match shop.shelves.create(&row.fields).await {
         Ok(_) => Ok(Outcome::Created),
         Err(Error::Refused(refusal)) if refusal.code == "isbn_taken" => Ok(Outcome::Skipped),
         Err(error) if error.ends_everything() => Err(error),
@@ -66,13 +67,7 @@ async fn foresee(shop: &Shop, row: &Row, seen: &mut HashSet<Isbn>) -> Result<Out
     let draft = match BookDraft::from_json(&row.fields) {
         Ok(draft) => draft,
         Err(invalid) => {
-            let detail = |error: &bookhub_core::FieldError| Detail {
-                field: error.field.clone().into_owned(),
-                message: error.message.clone(),
-                flag: None,
-            };
-            let details = invalid.errors().iter().map(detail).collect();
-            return Ok(Outcome::Failed { error: "Invalid book data".to_owned(), details });
+            return Ok(Outcome::failed(&Refusal::invalid(INVALID_BOOK, invalid).into()));
         }
     };
     let Some(isbn) = draft.content.isbn else {
@@ -82,8 +77,7 @@ async fn foresee(shop: &Shop, row: &Row, seen: &mut HashSet<Isbn>) -> Result<Out
         return Ok(Outcome::Skipped);
     }
     let isbn = isbn.to_string();
-    let url = shop.api.books_url(&[("q", isbn.clone())]);
-    let found = shop.api.page(url).await?.books;
+    let found = shop.shelves.page(&[("q", isbn.clone())], None).await?.books;
     let is_there = found.iter().any(|book| book.view.isbn.as_deref() == Some(&isbn));
     Ok(if is_there { Outcome::Skipped } else { Outcome::Created })
 }

@@ -1,11 +1,14 @@
 //! What can go wrong, and what follows from it: the exit code, the stable name, and what to do
 //! next, each in one match. Must not know how errors are shown.
 
+mod refusal;
+
 use std::{fmt::Display, io};
 
-use serde::{Deserialize, Serialize};
+use bookhub_core::StoreError;
 
-use crate::server::ServerUrl;
+pub(crate) use self::refusal::{Detail, OverHttp, Refusal};
+use crate::{printer::without_passwords, server::ServerUrl};
 
 /// How the program ends. Documented in `bookhub --help` and the README.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,11 +39,20 @@ impl Exit {
     }
 
     /// What an answer with this HTTP status comes to.
-    pub(crate) const fn of_status(status: u16) -> Self {
+    const fn of_status(status: u16) -> Self {
         match status {
             401 | 403 => Self::NotAllowed,
             404 => Self::NotFound,
             409 | 412 => Self::Conflict,
+            _ => Self::Failed,
+        }
+    }
+
+    /// What a refusal of the catalogue itself comes to.
+    fn of_code(code: &str) -> Self {
+        match code {
+            "not_found" => Self::NotFound,
+            "isbn_taken" | "version_conflict" => Self::Conflict,
             _ => Self::Failed,
         }
     }
@@ -52,7 +64,7 @@ pub(crate) enum Error {
     /// The user's: a flag, a file that cannot be read, a question that cannot be asked.
     #[error("{0}")]
     Usage(String),
-    /// The server understood and said no.
+    /// The shop understood and said no.
     #[error("{}", .0.sentence())]
     Refused(Box<Refusal>),
     /// Something answered that is no BookHub server.
@@ -64,6 +76,9 @@ pub(crate) enum Error {
     /// No answer, or not all of it.
     #[error("cannot reach {server}: {reason}")]
     Unreachable { server: ServerUrl, reason: String },
+    /// The database failed, or its connection string cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The live updates ended for good.
     #[error("{server} ended the live updates: {reason}")]
     Closed { server: ServerUrl, code: Option<u16>, reason: String },
@@ -86,31 +101,6 @@ pub(crate) enum Error {
 
 pub(crate) type Result<T> = std::result::Result<T, Error>;
 
-/// A "no" of the server.
-#[derive(Debug)]
-pub(crate) struct Refusal {
-    pub(crate) server: ServerUrl,
-    pub(crate) status: u16,
-    pub(crate) code: String,
-    pub(crate) error: String,
-    pub(crate) request_id: Option<String>,
-    pub(crate) details: Vec<Detail>,
-    /// In how many seconds to try again.
-    pub(crate) retry_after: Option<u64>,
-    /// Whether the token that was shown came from the environment.
-    pub(crate) env_token: bool,
-}
-
-/// One field, and what is wrong with it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Detail {
-    pub(crate) field: String,
-    pub(crate) message: String,
-    /// The flag that gave the field, if a flag did.
-    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
-    pub(crate) flag: Option<String>,
-}
-
 impl Error {
     pub(crate) fn usage(sentence: impl Into<String>) -> Self {
         Self::Usage(sentence.into())
@@ -122,7 +112,7 @@ impl Error {
 
     /// What clap says of wrong flags, without its own "error:".
     pub(crate) fn flags(error: &clap::Error) -> Self {
-        let text = error.render().to_string();
+        let text = without_passwords(&error.render().to_string());
         Self::Usage(text.trim().trim_start_matches("error: ").to_owned())
     }
 
@@ -130,7 +120,7 @@ impl Error {
     pub(crate) fn naming_flags(mut self) -> Self {
         if let Self::Refused(refusal) = &mut self {
             for detail in &mut refusal.details {
-                detail.flag = Some(flag_of(&detail.field));
+                detail.name_flag();
             }
         }
         self
@@ -139,16 +129,17 @@ impl Error {
     /// How the program ends with it.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) => Exit::Usage,
-            Self::Refused(refusal) => Exit::of_status(refusal.status),
+            Self::Usage(_) | Self::Store(StoreError::Misconfigured(_)) => Exit::Usage,
+            Self::Refused(refusal) => refusal.exit(),
             Self::Denied { .. } | Self::Closed { code: Some(401 | 403 | 4401), .. } => {
                 Exit::NotAllowed
             }
-            Self::Unreachable { .. } => Exit::Unreachable,
+            Self::Unreachable { .. } | Self::Store(StoreError::Unavailable(_)) => Exit::Unreachable,
             // `bookhub books list | head` is no failure.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Stranger { .. }
             | Self::Moved { .. }
+            | Self::Store(_)
             | Self::Closed { .. }
             | Self::Partly { .. }
             | Self::Local { .. }
@@ -165,6 +156,8 @@ impl Error {
             Self::Stranger { .. } => "not_bookhub",
             Self::Moved { .. } => "moved",
             Self::Unreachable { .. } => "unreachable",
+            Self::Store(StoreError::Misconfigured(_)) => "usage",
+            Self::Store(error) => error.code(),
             Self::Closed { .. } => "closed",
             Self::Denied { .. } => "topics_denied",
             Self::Partly { .. } => "failed_in_part",
@@ -185,6 +178,10 @@ impl Error {
             Self::Stranger { .. } => {
                 Some("is something else listening there? Name the shop with --server".into())
             }
+            Self::Store(StoreError::Misconfigured(_)) => Some(
+                "the connection string is that of --mongodb-uri, MONGODB_URI or MONGODB_URI_FILE"
+                    .into(),
+            ),
             Self::Moved { to, .. } => Some(format!("if that is the shop, name it: --server {to}")),
             Self::Closed { code: Some(401 | 403 | 4401), server, .. }
             | Self::Denied { server, .. } => Some(login(server)),
@@ -198,79 +195,10 @@ impl Error {
     /// Whether going on with the next of several things is pointless.
     pub(crate) fn ends_everything(&self) -> bool {
         match self {
-            Self::Refused(refusal) => matches!(refusal.status, 401 | 403 | 429 | 500..),
+            Self::Refused(refusal) => {
+                refusal.status().is_some_and(|status| matches!(status, 401 | 403 | 429 | 500..))
+            }
             _ => true,
-        }
-    }
-}
-
-impl Refusal {
-    /// What the server says; but what it tells programs of headers is put for people.
-    fn sentence(&self) -> String {
-        match self.code.as_str() {
-            "login_required" => format!("not logged in to {}", self.server),
-            "session_ended" => format!("the login to {} has ended", self.server),
-            _ => self.error.trim_end_matches('.').to_owned(),
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        let server = &self.server;
-        let hint = match (self.status, self.code.as_str()) {
-            (401, "wrong_credentials") => "check the user name and the password".to_owned(),
-            (401 | 403, _) if self.env_token => {
-                "BOOKHUB_TOKEN is set and goes before the stored login: renew or unset it"
-                    .to_owned()
-            }
-            (401, _) => format!("log in: bookhub login --server {server}"),
-            (403, _) => format!("log in as an administrator: bookhub login --server {server}"),
-            (404, _) => "find the ids with: bookhub books list --search WORDS".to_owned(),
-            (409, "isbn_taken") => {
-                "find that book with: bookhub books list --search ISBN".to_owned()
-            }
-            (412, _) => "look at it with `bookhub books get ID`, then edit its present version \
-                         with --if-version"
-                .to_owned(),
-            (429, _) => match self.retry_after {
-                Some(seconds) => format!("try again in {seconds} s"),
-                None => "try again later".to_owned(),
-            },
-            (500.., _) => match &self.request_id {
-                Some(id) => format!("try again; the server's log knows more of request {id}"),
-                None => "try again; the server's log knows more".to_owned(),
-            },
-            _ => return None,
-        };
-        Some(hint)
-    }
-}
-
-/// The flag that gives a field of the API.
-fn flag_of(field: &str) -> String {
-    let name = match field {
-        "q" => "search",
-        "username" => "user",
-        other => other,
-    };
-    let mut flag = "--".to_owned();
-    for letter in name.chars() {
-        if letter.is_ascii_uppercase() {
-            flag.push('-');
-        }
-        flag.push(letter.to_ascii_lowercase());
-    }
-    flag
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fields_have_their_flags() {
-        for (field, flag) in [("price", "--price"), ("coverUrl", "--cover-url"), ("q", "--search")]
-        {
-            assert_eq!(flag_of(field), flag);
         }
     }
 }

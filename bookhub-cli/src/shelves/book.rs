@@ -1,5 +1,5 @@
-//! A book as the server sent it: the text for programs, and a view for people. The text is passed
-//! on as it came, so that fields of a newer server are not lost.
+//! A book as it is shown: the text for programs, and a view for people. The text of a server is
+//! passed on as it came, so that fields of a newer one are not lost.
 
 use serde::Deserialize;
 use serde_json::{Number, value::RawValue};
