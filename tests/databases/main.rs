@@ -2,6 +2,7 @@
 //! to a shop. `tests/run` builds the databases.
 
 mod checkouts;
+mod cli;
 mod contract;
 mod history;
 mod loss;

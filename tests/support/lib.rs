@@ -8,7 +8,7 @@ mod server;
 mod socket;
 
 pub use database::{Database, ferret, java_server};
-pub use program::{Finished, program, run_cli};
+pub use program::{Finished, program, run_cli, run_cli_on_database};
 pub use relay::Relay;
 pub use server::{Admin, Server};
 pub use socket::Socket;

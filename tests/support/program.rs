@@ -60,8 +60,20 @@ pub struct Finished {
 /// # Panics
 /// If it cannot be started.
 pub async fn run_cli(url: &str, home: &Path, args: &[&str], input: &str) -> Finished {
+    run(&["--server", url], home, args, input).await
+}
+
+/// Runs the command line straight on a database to its end.
+///
+/// # Panics
+/// If it cannot be started.
+pub async fn run_cli_on_database(uri: &str, home: &Path, args: &[&str], input: &str) -> Finished {
+    run(&["--mongodb-uri", uri], home, args, input).await
+}
+
+async fn run(shop: &[&str], home: &Path, args: &[&str], input: &str) -> Finished {
     let mut child = tokio::process::Command::new(program("bookhub"))
-        .args(["--server", url])
+        .args(shop)
         .args(args)
         .env_remove("BOOKHUB_TOKEN")
         .env("BOOKHUB_CONFIG_DIR", home)
