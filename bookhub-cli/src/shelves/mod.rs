@@ -1,4 +1,4 @@
-//! Where the books are: behind a server ([`Api`]) or in a database ([`Database`]). The commands ask
+//! Where the books are: behind a server (`api.rs`) or in a database (`database.rs`). The commands ask
 //! [`Shelves`], and need not know which it is.
 
 mod api;
@@ -14,8 +14,6 @@ pub(crate) use self::{
     book::{Book, BookView},
     database::Database,
 };
-#[cfg(doc)]
-use crate::api::Api;
 use crate::error::Result;
 
 /// What every refusal of wrong fields begins with.

@@ -50,7 +50,7 @@ fn a_database_that_is_not_there_exits_with_6_in_time_and_without_its_password() 
 fn a_connection_string_that_cannot_be_used_exits_with_2_and_is_not_repeated() {
     let machine = Machine::new();
     for uri in
-        [format!("mongodb://shop:{PASSWORD}/x@host/shop"), format!("{PASSWORD}"), String::new()]
+        [format!("mongodb://shop:{PASSWORD}/x@host/shop"), PASSWORD.to_owned(), String::new()]
     {
         for (args, environment) in [
             (&["books", "list", "--mongodb-uri", &uri][..], &[][..]),
