@@ -93,6 +93,12 @@ impl Server {
         Ok(Admin { url: self.url.clone(), http, token })
     }
 
+    /// The id of its process, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// A raw WebSocket without a subprotocol, after its welcome.
     ///
     /// # Errors

@@ -1,0 +1,77 @@
+//! What the server takes of the processor beside the bare driver, each as often as it can in turn.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use tokio::time::sleep;
+
+use crate::{
+    backend::Shop,
+    bare::Extent,
+    meter::Meter,
+    options::Options,
+    progress,
+    question::{Operation, Question},
+    same,
+    speed::{Asked, SETTLE, micros},
+};
+
+/// What was measured of an operation: microseconds of the processor, in each round.
+#[derive(Debug)]
+pub(crate) struct Share {
+    pub(crate) operation: Operation,
+    /// The commands of one request.
+    pub(crate) commands: String,
+    /// Of the server, for a request.
+    pub(crate) server: Vec<f64>,
+    /// Of the bare driver, for the same commands.
+    pub(crate) all: Vec<f64>,
+    /// Of the bare driver, for the one that answers.
+    pub(crate) one: Vec<f64>,
+}
+
+impl Share {
+    const fn new(operation: Operation, commands: String) -> Self {
+        Self { operation, commands, server: Vec::new(), all: Vec::new(), one: Vec::new() }
+    }
+
+    async fn ask(
+        &mut self,
+        shop: &mut Shop,
+        requests: &Arc<Vec<Vec<u8>>>,
+        options: &Options,
+    ) -> Result<()> {
+        let (time, callers) = (options.time(), options.connections);
+        let mut asked = Asked::new()?;
+        asked.ask(shop, requests, callers, time).await?;
+        self.server.append(&mut asked.server);
+        let kept = shop.store.as_mut().context("there is a database")?;
+        for (extent, taken) in [(Extent::All, &mut self.all), (Extent::One, &mut self.one)] {
+            let meter = Meter::start(kept.bare.id()?)?;
+            let done = kept.bare.run(self.operation, extent, callers, time).await?;
+            sleep(SETTLE).await;
+            taken.push(micros(meter.taken()?, done));
+        }
+        Ok(())
+    }
+}
+
+pub(crate) async fn measure(shop: &mut Shop, options: &Options) -> Result<Vec<Share>> {
+    let kept = shop.store.as_ref().context("there is a database")?;
+    let commands = same::commands(shop, kept, &options.operations()).await?;
+    let mut all = Vec::new();
+    for (operation, commands) in options.operations().into_iter().zip(commands) {
+        let requests = Question::requests(operation, &shop.sample, &shop.token)?;
+        progress(&format!("  beside the bare driver, to warm up: {}", operation.label()));
+        Share::new(operation, String::new()).ask(shop, &requests, options).await?;
+        all.push((Share::new(operation, commands), requests));
+    }
+    for round in 1..=options.rounds() {
+        for (share, requests) in &mut all {
+            let operation = share.operation.label();
+            progress(&format!("  beside the bare driver, round {round}: {operation}"));
+            share.ask(shop, requests, options).await?;
+        }
+    }
+    Ok(all.into_iter().map(|(share, _)| share).collect())
+}

@@ -1,0 +1,97 @@
+//! The tables, in Markdown.
+
+use std::fmt;
+
+use crate::{
+    backend::Backend,
+    options::Options,
+    share::Share,
+    speed::{Asked, Speed},
+};
+
+/// How quick one backend is.
+#[derive(Debug)]
+pub(crate) struct Speeds<'a> {
+    pub(crate) backend: Backend,
+    pub(crate) options: &'a Options,
+    pub(crate) speeds: Vec<Speed>,
+}
+
+impl fmt::Display for Speeds<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (label, books) = (self.backend.label(), self.options.books());
+        let clients = self.options.connections;
+        writeln!(
+            f,
+            "| {label}, {books} books | 1 connection | p50 | p99 | {clients} connections | p50 | p99 | \
+             µs of the server |"
+        )?;
+        writeln!(f, "|---|---:|---:|---:|---:|---:|---:|---:|")?;
+        for Speed { operation, alone, together } in &self.speeds {
+            let server = match &*together.server {
+                [] => String::new(),
+                server => format!("{:.0}", median(server)),
+            };
+            writeln!(f, "| {} | {alone} | {together} | {server} |", operation.label())?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.rates.is_empty() || self.is_refused() {
+            return write!(f, "refused | | ");
+        }
+        write!(f, "{:.0}/s", median(&self.rates))?;
+        if self.refused > 0 {
+            write!(f, " ({} of {} refused)", self.refused, self.times.len())?;
+        }
+        let [half, most] = [0.5, 0.99].map(|q| short(self.times.value_at_quantile(q)));
+        write!(f, " | {half} | {most}")
+    }
+}
+
+/// What the server of one backend takes beside the bare driver.
+#[derive(Debug)]
+pub(crate) struct Shares<'a> {
+    pub(crate) backend: Backend,
+    pub(crate) options: &'a Options,
+    pub(crate) shares: Vec<Share>,
+}
+
+impl fmt::Display for Shares<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (label, books) = (self.backend.label(), self.options.share_books(self.backend));
+        writeln!(
+            f,
+            "| {label}, {books} books, µs of processor time | commands | server | driver, the same \
+             commands | ratio | driver, the one that answers | ratio |"
+        )?;
+        writeln!(f, "|---|---|---:|---:|---:|---:|---:|")?;
+        for Share { operation, commands, server, all, one } in &self.shares {
+            let (label, [server, all, one]) =
+                (operation.label(), [server, all, one].map(|of| median(of)));
+            let (of_all, of_one) = (server / all, server / one);
+            writeln!(
+                f,
+                "| {label} | {commands} | {server:.0} | {all:.0} | **{of_all:.2}** | {one:.0} | {of_one:.2} |"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn short(micros: u64) -> String {
+    match micros {
+        0..1_000 => format!("{micros} µs"),
+        1_000..100_000 => format!("{:.1} ms", micros as f64 / 1e3),
+        _ => format!("{} ms", micros / 1_000),
+    }
+}
+
+fn median(all: &[f64]) -> f64 {
+    let mut all = all.to_vec();
+    all.sort_by(f64::total_cmp);
+    all.get(all.len() / 2).copied().unwrap_or(f64::NAN)
+}
