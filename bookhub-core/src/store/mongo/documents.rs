@@ -1,6 +1,8 @@
 //! The documents, and what they say in the shop's own words. What the shop writes it reads again;
 //! what others have written may not make sense, and is then an error that names the document.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use mongodb::bson::{self, Bson, DateTime, Document, RawDocument, doc, raw::RawBsonRef};
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -56,7 +58,8 @@ pub(super) struct BookDocument {
     created_at: DateTime,
     #[serde(default)]
     updated_at: Option<DateTime>,
-    #[serde(flatten)]
+    /// Read only where they are looked at ([`repair`]): what is flattened is read slowly.
+    #[serde(flatten, skip_deserializing)]
     keys: Keys,
 }
 
@@ -106,7 +109,7 @@ impl BookDocument {
 
     pub(super) fn book(self) -> Result<Book, StoreError> {
         let id = BookId::from_uuid(plain(self.id));
-        let bad = |field: &str, problem: &dyn std::fmt::Display| {
+        let bad = |field: &str, problem: &dyn fmt::Display| {
             StoreError::Corrupt(format!("book {id}, {field}: {problem}"))
         };
         let paise = u64::try_from(self.price).map_err(|error| bad("price", &error))?;
@@ -171,9 +174,9 @@ pub(super) fn content_update(content: &BookContent) -> (Document, Document) {
 /// The derived fields of a book that are not what they should be.
 pub(super) fn repair(raw: &RawDocument) -> Result<Option<Document>, StoreError> {
     let document = read::<BookDocument>(raw, "book")?;
-    let content = BookDocument::read(raw)?.content;
-    let keys = Keys::of(&content);
-    if document.schema == SCHEMA && document.keys == keys {
+    let schema = document.schema;
+    let keys = Keys::of(&document.book()?.content);
+    if schema == SCHEMA && read::<Keys>(raw, "book")? == keys {
         return Ok(None);
     }
     let Keys { terms, title_key, author_key, genre_key } = keys;
@@ -381,22 +384,26 @@ const fn one() -> i64 {
 
 /// A whole number, of whatever numeric type: a shell writes 5 as 5.0.
 fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Number {
-        Whole(i64),
-        Double(f64),
-    }
-    const LARGEST: f64 = 9_007_199_254_740_992.0;
-    match Number::deserialize(deserializer)? {
-        Number::Whole(number) => Ok(number),
-        #[expect(clippy::cast_possible_truncation, reason = "it is whole, and small enough")]
-        Number::Double(number) if number.fract() == 0.0 && number.abs() <= LARGEST => {
+    struct Whole;
+    impl de::Visitor<'_> for Whole {
+        type Value = i64;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a whole number")
+        }
+
+        fn visit_i64<E: de::Error>(self, number: i64) -> Result<i64, E> {
+            Ok(number)
+        }
+
+        fn visit_f64<E: de::Error>(self, number: f64) -> Result<i64, E> {
+            const LARGEST: f64 = 9_007_199_254_740_992.0;
+            if number.fract() != 0.0 || number.abs() > LARGEST {
+                return Err(E::invalid_value(de::Unexpected::Float(number), &self));
+            }
+            #[expect(clippy::cast_possible_truncation, reason = "it is whole, and small enough")]
             Ok(number as i64)
         }
-        Number::Double(number) => {
-            let found = de::Unexpected::Float(number);
-            Err(de::Error::invalid_value(found, &"a whole number"))
-        }
     }
+    deserializer.deserialize_i64(Whole)
 }
