@@ -7,4 +7,6 @@ mod contract;
 mod history;
 mod loss;
 mod orders;
+#[cfg(feature = "mongod")]
+mod plans;
 mod servers;
