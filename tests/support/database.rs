@@ -46,6 +46,12 @@ impl Database {
         Self { process, uri, data: Some(data) }
     }
 
+    /// The id of its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Kills it with no warning.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! A shop on each backend: its database, filled, and its server.
 
-use std::{env, fs, net::SocketAddr, process};
+use std::{env, fs, net::SocketAddr, process, time::Duration};
 
 use anyhow::{Context as _, Result};
 use bookhub_core::Book;
@@ -9,11 +9,15 @@ use clap::ValueEnum;
 use mongodb::{Client, options::ClientOptions};
 use serde_json::json;
 use tempfile::NamedTempFile;
+use tokio::time::sleep;
 
-use crate::{bare, fill, options::Options, progress};
+use crate::{bare, fill, meter::Meter, options::Options, progress};
 
 /// Names a MongoDB server to measure, as for the tests.
 const MONGODB: &str = "BOOKHUB_TEST_MONGODB_URI";
+
+/// For how long it is looked whether a database works.
+const GLANCE: Duration = Duration::from_millis(500);
 
 /// Where the books are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -55,7 +59,7 @@ pub(crate) struct Kept {
     /// Removed at the end.
     _sample: NamedTempFile,
     /// Ends with this, if it was started for it.
-    _database: Option<Database>,
+    database: Option<Database>,
 }
 
 impl Shop {
@@ -92,7 +96,7 @@ impl Shop {
         let file = NamedTempFile::new()?;
         fs::write(file.path(), json!(sample).to_string())?;
         let bare = bare::Process::start(&uri, file.path()).await?;
-        let store = Kept { uri, address, bare, _sample: file, _database: database };
+        let store = Kept { uri, address, bare, _sample: file, database };
         Self::new(server, token, sample, Some(store)).map(Some)
     }
 
@@ -105,6 +109,20 @@ impl Shop {
 
     fn new(server: Server, token: String, sample: Vec<Book>, store: Option<Kept>) -> Result<Self> {
         Ok(Self { address: address(&server)?, server, token, sample, store })
+    }
+
+    /// Waits until the database has nothing more to do, for two minutes at most.
+    pub(crate) async fn is_calm(&self) -> Result<()> {
+        let database = self.store.as_ref().and_then(|store| store.database.as_ref());
+        let Some(database) = database else { return Ok(()) };
+        for _ in 0..240 {
+            let meter = Meter::start(database.id())?;
+            sleep(GLANCE).await;
+            if meter.taken()? < GLANCE / 5 {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Removes what would be left in a database that others use.

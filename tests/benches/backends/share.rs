@@ -28,11 +28,14 @@ pub(crate) struct Share {
     pub(crate) all: Vec<f64>,
     /// Of the bare driver, for the one that answers.
     pub(crate) one: Vec<f64>,
+    /// Whether the database was overwhelmed.
+    pub(crate) is_refused: bool,
 }
 
 impl Share {
-    const fn new(operation: Operation, commands: String) -> Self {
-        Self { operation, commands, server: Vec::new(), all: Vec::new(), one: Vec::new() }
+    fn new(operation: Operation, commands: String) -> Self {
+        let (server, all, one) = (Vec::new(), Vec::new(), Vec::new());
+        Self { operation, commands, server, all, one, is_refused: false }
     }
 
     async fn ask(
@@ -41,9 +44,16 @@ impl Share {
         requests: &Arc<Vec<Vec<u8>>>,
         options: &Options,
     ) -> Result<()> {
+        if self.is_refused {
+            return Ok(());
+        }
         let (time, callers) = (options.time(), options.connections);
         let mut asked = Asked::new()?;
         asked.ask(shop, requests, callers, time).await?;
+        if asked.refused > 0 {
+            self.is_refused = true;
+            return Ok(());
+        }
         self.server.append(&mut asked.server);
         let kept = shop.store.as_mut().context("there is a database")?;
         for (extent, taken) in [(Extent::All, &mut self.all), (Extent::One, &mut self.one)] {
@@ -63,8 +73,11 @@ pub(crate) async fn measure(shop: &mut Shop, options: &Options) -> Result<Vec<Sh
     for (operation, commands) in options.operations().into_iter().zip(commands) {
         let requests = Question::requests(operation, &shop.sample, &shop.token)?;
         progress(&format!("  beside the bare driver, to warm up: {}", operation.label()));
-        Share::new(operation, String::new()).ask(shop, &requests, options).await?;
-        all.push((Share::new(operation, commands), requests));
+        let mut first = Share::new(operation, String::new());
+        first.ask(shop, &requests, options).await?;
+        let mut share = Share::new(operation, commands);
+        share.is_refused = first.is_refused;
+        all.push((share, requests));
     }
     for round in 1..=options.rounds() {
         for (share, requests) in &mut all {

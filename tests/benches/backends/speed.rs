@@ -47,12 +47,7 @@ impl Asked {
         Ok(Self { rates, times, refused: 0, server })
     }
 
-    /// Whether nothing that was asked was answered.
-    pub(crate) fn is_refused(&self) -> bool {
-        self.refused > 0 && self.refused == self.times.len()
-    }
-
-    /// Asks once more.
+    /// Asks once more, unless the backend was overwhelmed before.
     pub(crate) async fn ask(
         &mut self,
         shop: &Shop,
@@ -60,17 +55,22 @@ impl Asked {
         clients: usize,
         time: Duration,
     ) -> Result<()> {
+        if self.refused > 0 {
+            return Ok(());
+        }
         let meter = Meter::start(shop.server.id().context("the server runs")?)?;
         let Answers { times, refused, refusal, elapsed } =
             load::ask(shop.address, requests, clients, time).await?;
         sleep(SETTLE).await;
-        if let Some(refusal) = refusal {
-            progress(&format!("    {refused} of {} refused with {refusal}", times.len()));
-        }
         self.server.push(micros(meter.taken()?, times.len()));
         self.rates.push(times.len() as f64 / elapsed.as_secs_f64());
         self.times.add(&times)?;
         self.refused += refused;
+        if let Some(refusal) = refusal {
+            progress(&format!("    {refused} of {} refused with {refusal}", times.len()));
+            // The database goes on with what nobody waits for any more.
+            shop.is_calm().await?;
+        }
         Ok(())
     }
 }
@@ -87,8 +87,7 @@ impl Speed {
         options: &Options,
     ) -> Result<()> {
         self.alone.ask(shop, requests, 1, options.time()).await?;
-        if self.alone.is_refused() {
-            // The database would go on with what nobody waits for any more.
+        if self.alone.refused > 0 {
             return Ok(());
         }
         self.together.ask(shop, requests, options.connections, options.time()).await
@@ -100,13 +99,19 @@ pub(crate) async fn measure(shop: &Shop, options: &Options) -> Result<Vec<Speed>
     for operation in options.operations() {
         let requests = Question::requests(operation, &shop.sample, &shop.token)?;
         progress(&format!("  to warm up: {}", operation.label()));
-        let mut first = Speed::new(operation)?;
+        let (mut first, mut speed) = (Speed::new(operation)?, Speed::new(operation)?);
         first.ask(shop, &requests, options).await?;
-        let speed = if first.alone.is_refused() { first } else { Speed::new(operation)? };
+        for (first, kept) in
+            [(first.alone, &mut speed.alone), (first.together, &mut speed.together)]
+        {
+            if first.refused > 0 {
+                *kept = first;
+            }
+        }
         all.push((speed, requests));
     }
     for round in 1..=options.rounds() {
-        for (speed, requests) in all.iter_mut().filter(|(speed, _)| !speed.alone.is_refused()) {
+        for (speed, requests) in &mut all {
             progress(&format!("  round {round}: {}", speed.operation.label()));
             speed.ask(shop, requests, options).await?;
         }

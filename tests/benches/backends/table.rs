@@ -29,8 +29,8 @@ impl fmt::Display for Speeds<'_> {
         writeln!(f, "|---|---:|---:|---:|---:|---:|---:|---:|")?;
         for Speed { operation, alone, together } in &self.speeds {
             let server = match &*together.server {
-                [] => String::new(),
-                server => format!("{:.0}", median(server)),
+                server @ [_, ..] if together.refused == 0 => format!("{:.0}", median(server)),
+                _ => String::new(),
             };
             writeln!(f, "| {} | {alone} | {together} | {server} |", operation.label())?;
         }
@@ -40,13 +40,13 @@ impl fmt::Display for Speeds<'_> {
 
 impl fmt::Display for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.rates.is_empty() || self.is_refused() {
-            return write!(f, "refused | | ");
+        if self.refused > 0 {
+            return write!(f, "{} of {} refused | | ", self.refused, self.times.len());
+        }
+        if self.rates.is_empty() {
+            return f.write_str("| | ");
         }
         write!(f, "{:.0}/s", median(&self.rates))?;
-        if self.refused > 0 {
-            write!(f, " ({} of {} refused)", self.refused, self.times.len())?;
-        }
         let [half, most] = [0.5, 0.99].map(|q| short(self.times.value_at_quantile(q)));
         write!(f, " | {half} | {most}")
     }
@@ -69,7 +69,11 @@ impl fmt::Display for Shares<'_> {
              commands | ratio | driver, the one that answers | ratio |"
         )?;
         writeln!(f, "|---|---|---:|---:|---:|---:|---:|")?;
-        for Share { operation, commands, server, all, one } in &self.shares {
+        for Share { operation, commands, server, all, one, is_refused } in &self.shares {
+            if *is_refused {
+                writeln!(f, "| {} | {commands} | refused | | | | |", operation.label())?;
+                continue;
+            }
             let (label, [server, all, one]) =
                 (operation.label(), [server, all, one].map(|of| median(of)));
             let (of_all, of_one) = (server / all, server / one);
