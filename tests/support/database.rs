@@ -28,10 +28,24 @@ impl Database {
     /// If it does not start.
     #[must_use]
     pub fn java_server() -> Self {
+        Self::java_server_within("512m")
+    }
+
+    /// The same with so much memory, as Java says it: it keeps everything there.
+    ///
+    /// # Panics
+    /// If it does not start.
+    #[must_use]
+    pub fn java_server_within(memory: &str) -> Self {
         let built = built().join("mongo-java-server");
         let classes = format!("{0}/classes:{0}/lib/*", built.display());
         let mut java = Command::new("java");
-        let (process, uri) = start(java.args(["-Xmx512m", "-cp", &classes, "bookhub.Main"]));
+        let (process, uri) = start(
+            java.arg(format!("-Xmx{memory}"))
+                // Whoever waits for changes holds a thread, and the connections that share it.
+                .arg("-Dio.netty.eventLoopThreads=64")
+                .args(["-cp", &classes, "bookhub.Main"]),
+        );
         Self { process, uri, data: None }
     }
 

@@ -75,7 +75,7 @@ impl Shop {
         progress(&format!("{}, {books} books", backend.label()));
         let database = match backend {
             Backend::Memory => return Self::in_memory(books, options).await.map(Some),
-            Backend::MongoJavaServer => Some(Database::java_server()),
+            Backend::MongoJavaServer => Some(Database::java_server_within("3g")),
             Backend::Ferretdb => Some(Database::ferretdb()),
             Backend::Mongodb => None,
         };
@@ -97,7 +97,10 @@ impl Shop {
         fs::write(file.path(), json!(sample).to_string())?;
         let bare = bare::Process::start(&uri, file.path()).await?;
         let store = Kept { uri, address, bare, _sample: file, database };
-        Self::new(server, token, sample, Some(store)).map(Some)
+        let shop = Self::new(server, token, sample, Some(store))?;
+        // It has told the server of every book that was made.
+        shop.is_calm().await?;
+        Ok(Some(shop))
     }
 
     async fn in_memory(books: usize, options: &Options) -> Result<Self> {

@@ -3,7 +3,7 @@
 //! Fills a catalogue of synthetic books in memory, in each database that `tests/run` has built, and in
 //! the MongoDB that `BOOKHUB_TEST_MONGODB_URI` names, and asks the real server for them over HTTP. The
 //! processor time of the server stands beside that of a process which sends the same commands with
-//! nothing but the driver. Prints Markdown tables; `--quick` shows in a minute that it works.
+//! nothing but the driver. Prints Markdown tables; `--quick` shows in two minutes that it works.
 
 mod backend;
 mod bare;

@@ -34,7 +34,7 @@ pub(crate) struct Options {
     /// What the server logs [default: what it logs by itself].
     #[arg(long, value_name = "FILTER")]
     pub(crate) log: Option<String>,
-    /// 10,000 books, one short round: shows that it works.
+    /// 2,000 books, one short round: shows that it works.
     #[arg(long)]
     quick: bool,
     #[command(subcommand)]
@@ -52,12 +52,16 @@ pub(crate) enum Role {
 
 impl Options {
     pub(crate) const fn books(&self) -> usize {
-        if self.quick { 10_000 } else { self.books }
+        if self.quick { 2_000 } else { self.books }
     }
 
     /// There is no driver to stand beside where all is in memory.
     pub(crate) fn share_books(&self, backend: Backend) -> usize {
-        if backend == Backend::Memory { 0 } else { self.share_books }
+        match backend {
+            Backend::Memory => 0,
+            _ if self.quick => 200,
+            _ => self.share_books,
+        }
     }
 
     pub(crate) const fn rounds(&self) -> u32 {
@@ -65,7 +69,7 @@ impl Options {
     }
 
     pub(crate) const fn time(&self) -> Duration {
-        Duration::from_millis(if self.quick { 250 } else { self.time })
+        Duration::from_millis(if self.quick { 150 } else { self.time })
     }
 
     pub(crate) fn backends(&self) -> Vec<Backend> {

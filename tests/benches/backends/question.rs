@@ -16,13 +16,13 @@ pub(crate) const QUESTIONS: usize = 2_048;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
 pub(crate) enum Operation {
     Get,
+    Update,
     Front,
     Genre,
     Deep,
     Word,
     Words,
     Prefix,
-    Update,
 }
 
 impl Operation {
