@@ -121,6 +121,32 @@ async fn a_write_by_any_way_reaches_the_clients_of_every_server_alike() -> Resul
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_walk_goes_on_behind_pages_of_nonsense() -> Result<()> {
+    let shop = Shop::new("nonsense").await?;
+    let server = shop.server().await?;
+    let admin = server.admin().await?;
+    admin.create("The first").await?;
+    let nonsense = (0..150).map(|_| {
+        let now = mongodb::bson::DateTime::now();
+        doc! { "_id": Uuid::new(), "title": 7, "price": "free", "createdAt": now }
+    });
+    shop.books.clone_with_type::<Document>().insert_many(nonsense).await?;
+    admin.create("The last").await?;
+    let (mut path, mut titles) = ("/api/books?limit=1".to_owned(), Vec::new());
+    loop {
+        let answer = admin.send(Method::GET, &path, &Value::Null).await?.error_for_status()?;
+        let link = answer.headers().get("link").map(|link| link.to_str().map(str::to_owned));
+        let books: Vec<Value> = answer.json().await?;
+        titles.extend(books.into_iter().map(|book| book["title"].clone()));
+        let Some(link) = link.transpose()? else { break };
+        let next = link.split(['<', '>']).nth(1).context("a link")?;
+        path = next.to_owned();
+    }
+    assert_eq!(titles, ["The last", "The first"]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn servers_that_start_at_once_begin_one_shop() -> Result<()> {
     let shop = Shop::new("at_once").await?;
     let servers = try_join_all((0..4).map(|_| shop.server())).await?;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures_util::{StreamExt as _, TryStreamExt as _, future::try_join};
+use futures_util::{TryStreamExt as _, future::try_join};
 use mongodb::{
     bson::{Document, RawDocumentBuf, deserialize_from_document, doc},
     error::ErrorKind,
@@ -42,10 +42,13 @@ impl BookStore for MongoStore {
         // What has been seen in the feed before the read is in what is read.
         let position = self.feed.seen();
         let filter = query::filter(query);
-        let page = self.answer(self.page(query, query::page_filter(&filter, query)));
+        let (books, most) = (self.raw_books(), query.limit().get());
+        let asked = (query::page_filter(&filter, query), query::order(query));
+        // One more than the page has tells whether there is another.
+        let page = self.first(&books, asked, most + 1, readable);
         let (mut books, total) = try_join(page, self.total(query, filter)).await?;
-        let more = books.len() > query.limit().get();
-        books.truncate(query.limit().get());
+        let more = books.len() > most;
+        books.truncate(most);
         let last = books.last().filter(|_| more);
         let next = last.map(|book| Cursor::behind(book, query.sort()));
         Ok(BookPage { books, total, next, position })
@@ -155,28 +158,6 @@ impl MongoStore {
     async fn current(&self, id: BookId) -> Result<Option<Book>, StoreError> {
         let raw = self.answer(self.raw_books().find_one(by_id(id.uuid()))).await?;
         raw.map(|raw| BookDocument::read(&raw)).transpose()
-    }
-
-    /// The page's books, and one more if there are more.
-    async fn page(
-        &self,
-        query: &BookQuery,
-        filter: Document,
-    ) -> mongodb::error::Result<Vec<Arc<Book>>> {
-        let most = query.limit().get() + 1;
-        let most_i64 = i64::try_from(most).unwrap_or(i64::MAX);
-        let books = self.raw_books();
-        let found = books.find(filter.clone()).sort(query::order(query)).limit(most_i64);
-        let found = found.batch_size(u32::try_from(most).unwrap_or(u32::MAX)).await?;
-        let found: Vec<_> = found.try_collect().await?;
-        let page: Vec<_> = found.iter().filter_map(readable).collect();
-        if page.len() == found.len() || found.len() < most {
-            return Ok(page);
-        }
-        // Some made no sense: others take their places.
-        let all = books.find(filter).sort(query::order(query)).await?;
-        let readable = all.try_filter_map(async |raw| Ok(readable(&raw)));
-        readable.take(most).try_collect().await
     }
 
     async fn total(&self, query: &BookQuery, filter: Document) -> Result<Total, StoreError> {

@@ -28,6 +28,7 @@ mod users;
 use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
 use mongodb::{
     Collection, Database,
     bson::{Binary, Document, RawDocumentBuf, doc, spec::BinarySubtype},
@@ -159,6 +160,39 @@ impl MongoStore {
 
     fn orders_kept(&self) -> Collection<OrderDocument> {
         self.database.collection(schema::ORDERS)
+    }
+
+    /// The first things of a list that make sense, so many at most; the others are passed over.
+    async fn first<T>(
+        &self,
+        list: &Collection<RawDocumentBuf>,
+        (filter, order): (Document, Document),
+        most: usize,
+        readable: impl Fn(&RawDocumentBuf) -> Option<T> + Send + Sync,
+    ) -> Result<Vec<T>, StoreError>
+    where
+        T: Send,
+    {
+        self.answer(async {
+            let limit = i64::try_from(most).unwrap_or(i64::MAX);
+            let size = u32::try_from(most).unwrap_or(u32::MAX);
+            let found = list.find(filter.clone()).sort(order.clone()).limit(limit).batch_size(size);
+            let found: Vec<_> = found.await?.try_collect().await?;
+            let first: Vec<_> = found.iter().filter_map(&readable).collect();
+            if first.len() == found.len() || found.len() < most {
+                return Ok(first);
+            }
+            // Others take the places of those that make no sense.
+            let mut all = list.find(filter).sort(order).await?;
+            let mut first = Vec::with_capacity(most);
+            while first.len() < most
+                && let Some(raw) = all.try_next().await?
+            {
+                first.extend(readable(&raw));
+            }
+            Ok(first)
+        })
+        .await
     }
 
     /// Waits for the answer of the database, as long as is reasonable.

@@ -63,22 +63,13 @@ impl OrderStore for MongoStore {
                 ],
             );
         }
-        let most = query.limit().get();
-        let limit = i64::try_from(most + 1).unwrap_or(i64::MAX);
-        let orders = self.orders_kept().clone_with_type::<RawDocumentBuf>();
-        let found = orders.find(filter).sort(doc! { "createdAt": -1, "_id": -1 }).limit(limit);
-        let found = async { found.await?.try_collect::<Vec<_>>().await };
-        let found = self.answer(found).await?;
-        let more = found.len() > most;
-        let mut orders = Vec::new();
-        for raw in found.iter().take(most) {
-            match documents::read::<OrderDocument>(raw, "order").and_then(|order| order.shown()) {
-                Ok(order) => orders.extend(order.map(Arc::new)),
-                Err(problem) => {
-                    tracing::error!(%problem, "an order makes no sense, and is not shown")
-                }
-            }
-        }
+        let (kept, most) =
+            (self.orders_kept().clone_with_type::<RawDocumentBuf>(), query.limit().get());
+        let asked = (filter, doc! { "createdAt": -1, "_id": -1 });
+        // One more than the page has tells whether there is another.
+        let mut orders = self.first(&kept, asked, most + 1, readable).await?;
+        let more = orders.len() > most;
+        orders.truncate(most);
         let next = orders.last().filter(|_| more).map(|order| OrderCursor::behind(order));
         Ok(OrderPage { orders, next })
     }
@@ -106,6 +97,15 @@ impl OrderStore for MongoStore {
         })
         .await
     }
+}
+
+/// The order that a document is, if it makes sense and is to be shown.
+fn readable(raw: &RawDocumentBuf) -> Option<Arc<Order>> {
+    let order = documents::read::<OrderDocument>(raw, "order").and_then(|order| order.shown());
+    let order = order.inspect_err(|problem| {
+        tracing::error!(%problem, "an order makes no sense, and is not shown");
+    });
+    order.ok().flatten().map(Arc::new)
 }
 
 impl MongoStore {

@@ -285,19 +285,24 @@ async fn look_up(database: &Database, event: &Event) -> Option<RawDocumentBuf> {
     }
 }
 
-/// Sets right what follows from the rest of a book, where another program has written only that.
+/// Sets right what follows from the rest of a book, where another program has written only that: before
+/// the change is told, if it can be done at once, since who hears of a book may look for it.
 async fn set_right(database: &Database, event: &Event) {
-    let Some(raw) = event.full_document.as_ref() else { return };
-    for _ in 0..MOST_TRIES {
-        match migrate::repair(&database.collection(schema::BOOKS), raw).await {
-            Ok(_) => return,
-            Err(error) => {
-                let key = &event.document_key;
-                tracing::warn!(%error, ?key, "a book is not found by its new words yet");
+    let Some(raw) = event.full_document.clone() else { return };
+    let books = database.collection(schema::BOOKS);
+    let Err(error) = migrate::repair(&books, &raw).await else { return };
+    let key = event.document_key.clone();
+    tracing::warn!(%error, ?key, "a book is not found by its new words yet");
+    // Nobody else waits for that.
+    tokio::spawn(async move {
+        for _ in 0..MOST_TRIES {
+            sleep(LONGEST_PAUSE).await;
+            if migrate::repair(&books, &raw).await.is_ok() {
+                return;
             }
         }
-        sleep(LONGEST_PAUSE).await;
-    }
+        tracing::error!(?key, "a book is not found by its new words until it is changed again");
+    });
 }
 
 #[cfg(test)]
