@@ -1,6 +1,12 @@
 //! Several servers on one database: whoever writes, and by whatever way, every client hears of it.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result};
 use bookhub_tests::{PATIENCE, Relay, Server, Socket, java_server};
@@ -198,6 +204,45 @@ async fn a_database_that_was_out_of_reach_has_lost_no_change() -> Result<()> {
     while ready().await?.status() != StatusCode::OK {
         assert!(begun.elapsed() < PATIENCE, "the server does not come back by itself");
         sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_is_cut_again_and_again_passes_over_nothing() -> Result<()> {
+    let shop = Shop::new("cuts").await?;
+    let relay = Relay::to(java_server().address()).await?;
+    let uri = shop.uri.replace(&java_server().address().to_string(), &relay.address().to_string());
+    let far = Server::with(&[], &[("MONGODB_URI", &uri)]).await?;
+    let near = shop.server().await?;
+    let admin = near.admin().await?;
+    let (mut cut, mut whole) = (far.socket().await?, near.socket().await?);
+    let stop = Arc::new(AtomicBool::new(false));
+    let writing = tokio::spawn({
+        let stop = Arc::clone(&stop);
+        async move {
+            let mut books = 0;
+            while !stop.load(Ordering::Relaxed) {
+                admin.create(&format!("Book {books}")).await?;
+                books += 1;
+                sleep(Duration::from_millis(5)).await;
+            }
+            anyhow::Ok(books)
+        }
+    });
+    // Short, and so long that the driver gives up, and whoever opens the stream again once more.
+    for millis in [300, 1_000, 2_200, 3_400, 3_800, 4_200] {
+        sleep(Duration::from_millis(100)).await;
+        // An answer that is on its way now is lost.
+        relay.cut();
+        sleep(Duration::from_millis(millis)).await;
+        relay.mend();
+    }
+    stop.store(true, Ordering::Relaxed);
+    let books = writing.await??;
+    for number in 0..books {
+        let (heard, expected) = (cut.next().await?, whole.next().await?);
+        assert_eq!(heard, expected, "{number} of {books}");
     }
     Ok(())
 }

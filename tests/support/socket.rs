@@ -44,9 +44,13 @@ impl Socket {
     /// # Errors
     /// If the connection ends or nothing comes.
     pub async fn next(&mut self) -> Result<Value> {
+        // Heartbeats come all the time, and are no news.
+        timeout(PATIENCE, self.news()).await.context("nothing but heartbeats comes")?
+    }
+
+    async fn news(&mut self) -> Result<Value> {
         loop {
-            let message = timeout(PATIENCE, self.0.next()).await.context("nothing comes")?;
-            match message.context("the connection has ended")?? {
+            match self.0.next().await.context("the connection has ended")?? {
                 Message::Text(text) => {
                     let message: Value = serde_json::from_str(&text)?;
                     if message["event"] != "ping" {

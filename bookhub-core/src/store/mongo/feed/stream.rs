@@ -224,22 +224,33 @@ impl Follower {
             Some(token) => Start::After(token),
             None => Start::At(self.place.timestamp()),
         };
-        match open(&self.database, &start, self.images).await {
-            Ok(stream) => {
-                self.stream = stream;
-                if matches!(start, Start::At(_)) {
-                    // It begins with the first event of this time.
-                    self.place.ordinal = 0;
+        match self.reopen(&start).await {
+            // It begins with the first event of this time.
+            Ok(()) if matches!(start, Start::At(_)) => self.place.ordinal = 0,
+            Ok(()) => {}
+            Err(lost) => self.begin_anew(&lost.to_string()).await,
+        }
+    }
+
+    /// Opens the stream anew, as often as it takes; fails if there is no way on from there. The old one
+    /// is not asked again: if an answer of it was lost on the way, its next one would pass over what
+    /// was in that.
+    async fn reopen(&mut self, start: &Start) -> mongodb::error::Result<()> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match open(&self.database, start, self.images).await {
+                Ok(stream) => {
+                    self.stream = stream;
+                    return Ok(());
+                }
+                Err(error) if error::is_history_lost(&error) => return Err(error),
+                Err(error) => {
+                    tracing::debug!(%error, "the change stream cannot be opened yet");
+                    self.note_trouble(&error.to_string());
                 }
             }
-            Err(error) if error::is_history_lost(&error) => {
-                self.begin_anew(&error.to_string()).await;
-            }
-            // The old one has nothing more to say, and brings us back here.
-            Err(error) => {
-                tracing::debug!(%error, "the change stream cannot be opened yet");
-                self.note_trouble(&error.to_string());
-            }
+            sleep(pause).await;
+            pause = LONGEST_PAUSE.min(pause * 2);
         }
     }
 
@@ -256,17 +267,9 @@ impl Follower {
     async fn begin_anew(&mut self, reason: &str) {
         tracing::warn!(reason, "the change stream has lost its place: clients fetch anew");
         self.is_blind = true;
-        let mut pause = FIRST_PAUSE;
-        loop {
-            match open(&self.database, &Start::Now, self.images).await {
-                Ok(stream) => break self.stream = stream,
-                Err(error) => {
-                    tracing::debug!(%error, "the change stream cannot be opened yet");
-                    self.note_trouble(&error.to_string());
-                }
-            }
-            sleep(pause).await;
-            pause = LONGEST_PAUSE.min(pause * 2);
+        // The present is never lost.
+        while self.reopen(&Start::Now).await.is_err() {
+            sleep(LONGEST_PAUSE).await;
         }
         self.marks.stir().await;
     }
