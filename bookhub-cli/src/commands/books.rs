@@ -116,10 +116,13 @@ async fn remove(shop: &Shop, args: RemoveArgs) -> Result<()> {
     }
     let total = args.ids.len();
     let (mut removed, mut failed, mut end) = (Vec::new(), Vec::new(), Ok(()));
+    // A reader that goes away does not stop what was begun, nor hide what became of it.
+    let mut printed = Ok(());
     for id in args.ids {
         match shop.shelves.delete(&id).await {
             Ok(()) => {
-                shop.printer.line(&format!("Removed {}.", one_line(&id)))?;
+                let line = shop.printer.line(&format!("Removed {}.", one_line(&id)));
+                printed = printed.and(line);
                 removed.push(id);
             }
             Err(error) if total == 1 || error.ends_everything() => {
@@ -134,12 +137,14 @@ async fn remove(shop: &Shop, args: RemoveArgs) -> Result<()> {
         }
     }
     if end.is_ok() || !removed.is_empty() {
-        shop.printer.json(&json!({ "removed": removed, "failed": failed }))?;
+        let report = shop.printer.json(&json!({ "removed": removed, "failed": failed }));
+        printed = printed.and(report);
     }
-    match failed.len() {
+    let outcome = match failed.len() {
         0 => end,
         failed => end.and(Err(Error::Partly { failed, total, what: "removals" })),
-    }
+    };
+    outcome.and(printed)
 }
 
 /// Names what would go, and asks.

@@ -44,18 +44,14 @@ pub(crate) fn one_line(text: &str) -> String {
 }
 
 /// Text that may repeat what somebody has typed, without the user and password of a connection string
-/// that stood where it does not belong.
+/// that stood where it does not belong. A password may have anything in it, so all is hidden that could
+/// be of one.
 pub(crate) fn without_passwords(text: &str) -> String {
-    let mut parts = text.split("://");
-    let mut shown = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let end = part.find(char::is_whitespace).unwrap_or(part.len());
-        let (word, rest) = part.split_at(end);
-        let place = word.rsplit_once('@').map_or(word, |(_, place)| place);
-        let hidden = if place.len() < word.len() { "…@" } else { "" };
-        shown.extend(["://", hidden, place, rest]);
-    }
-    shown
+    let hidden = text.split_once("://").and_then(|(before, behind)| {
+        let (_, place) = behind.rsplit_once('@')?;
+        Some(format!("{before}://…@{place}"))
+    });
+    hidden.unwrap_or_else(|| text.to_owned())
 }
 
 /// What turns the direction of text, and so can make it look like another.
@@ -100,7 +96,8 @@ mod tests {
         for (said, shown) in [
             ("no 'mongodb://a:b@c/d' here", "no 'mongodb://…@c/d' here"),
             ("mongodb+srv://a:b@b@c", "mongodb+srv://…@c"),
-            ("x http://a https://b:c@d e@f", "x http://a https://…@d e@f"),
+            ("mongodb://a:p w://x\n@d?@c/d e", "mongodb://…@c/d e"),
+            ("see http://a and b", "see http://a and b"),
             ("plain", "plain"),
         ] {
             assert_eq!(without_passwords(said), shown);

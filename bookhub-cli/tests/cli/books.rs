@@ -286,6 +286,22 @@ fn several_books_are_removed_and_each_is_accounted_for() {
     assert_eq!(machine.run(&[&remove[..], &["a"]].concat()).code, 0);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_reader_that_goes_away_stops_no_removal_and_hides_no_failure() {
+    let machine = Machine::new();
+    let server = Server::start(|request| match request.line.as_str() {
+        "DELETE /api/books/gone" => Answer::refusal(404, "not_found", "Book not found"),
+        _ => Answer::ok(json!({ "success": true })),
+    });
+    let remove = ["books", "rm", "--yes", "--server", &server.url];
+    let run = machine.run_unread(&[&remove[..], &["a", "gone", "b"]].concat());
+    assert_eq!((run.code, server.requests().len()), (1, 3), "{run:?}");
+    assert!(run.stderr.contains("1 of 3 removals failed"), "{run:?}");
+    assert_eq!(machine.run_unread(&[&remove[..], &["a", "b"]].concat()).code, 0);
+    assert_eq!(server.requests().len(), 5);
+}
+
 #[test]
 fn without_permission_nothing_more_is_tried() {
     let server = Server::always(|| Answer::refusal(403, "admin_required", "Only for admins"));

@@ -49,6 +49,15 @@ fn a_file_is_put_in_and_every_row_accounted_for() {
     assert_eq!(server.requests()[0].body, fields);
 }
 
+#[cfg(unix)]
+#[test]
+fn what_failed_counts_though_nobody_reads_the_report() {
+    let (machine, server) = (Machine::new(), shop());
+    let file = machine.file("books.csv", FILE);
+    let run = machine.run_unread(&["seed", "--file", &file, "--server", &server.url]);
+    assert_eq!((run.code, run.stderr.as_str()), (1, "error: 1 of 3 books failed\n"));
+}
+
 #[test]
 fn a_dry_run_foresees_the_same_and_changes_nothing() {
     let (machine, server) = (Machine::new(), shop());

@@ -59,6 +59,14 @@ impl Machine {
         Run::of(&self.command(args).output().unwrap())
     }
 
+    /// Runs for a reader who goes away before there is anything to read.
+    pub(crate) fn run_unread(&self, args: &[&str]) -> Run {
+        let mut command = self.command(args);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        Run::of(&child.wait_with_output().unwrap())
+    }
+
     pub(crate) fn run_with_input(&self, args: &[&str], input: &str) -> Run {
         let mut command = self.command(args);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -48,8 +48,9 @@ pub(super) async fn run(shop: &Shop, args: SeedArgs) -> Result<()> {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    report.print(&shop.printer)?;
-    end.and_then(|()| report.verdict())
+    // What became of it counts, whoever has stopped to read.
+    let printed = report.print(&shop.printer);
+    end.and_then(|()| report.verdict()).and(printed)
 }
 
 async fn create(shop: &Shop, row: &Row) -> Result<Outcome> {
