@@ -4,15 +4,21 @@
 use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 use bookhub_core::{
-    Author, Book, BookId, Change, ChangeKind, CoverUrl, FeedError, Genre, Position, Price, Stock,
-    Store, Title, Year,
+    Accounts, Author, Book, BookId, Change, ChangeKind, CoverUrl, FeedError, Genre, Position,
+    Price, Stock, Store, Title, Year,
 };
 use bookhub_realtime::{Hub, PublishError, Topic};
 use futures_util::{StreamExt as _, stream::BoxStream};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
-use tokio::{sync::oneshot, task::coop::unconstrained};
+use tokio::{
+    sync::oneshot,
+    task::{JoinSet, coop::unconstrained},
+    time::sleep,
+};
+
+use crate::logins;
 
 /// How long to wait before the feed is opened again after a failure.
 const RETRY: Duration = Duration::from_millis(500);
@@ -20,53 +26,6 @@ const RETRY: Duration = Duration::from_millis(500);
 /// The topic of the catalogue.
 pub(crate) fn books_topic() -> Topic {
     "books".parse().expect("a plain word names a topic")
-}
-
-/// Follows the feed for ever and publishes each change at its own position. Once it has come to
-/// `present`, the hub knows what clients may ask for, and `ready` is told.
-pub(crate) async fn run(
-    store: Arc<dyn Store>,
-    hub: Hub,
-    present: Position,
-    ready: oneshot::Sender<()>,
-) {
-    let bridge = Bridge { hub, books: books_topic() };
-    let mut after = Position::START;
-    let mut ready = Some(ready);
-    loop {
-        let mut changes = store.changes(after);
-        loop {
-            if after >= present {
-                ready.take().map(|ready| ready.send(()));
-            }
-            match next(&*store, &mut changes, after).await {
-                Next::Change(change) => {
-                    bridge.publish(&change);
-                    after = change.position;
-                }
-                Next::Silence(upto) => {
-                    bridge.pass(upto);
-                    after = upto;
-                }
-                Next::Failure(FeedError::HistoryExpired { oldest }) => {
-                    // A store that has a past begins so.
-                    tracing::info!("clients who have seen less than the feed remembers fetch anew");
-                    bridge.lose(realtime(oldest));
-                    after = oldest;
-                    break;
-                }
-                Next::Failure(error) => {
-                    tracing::error!(%error, "the change feed failed and is opened again");
-                    tokio::time::sleep(RETRY).await;
-                    break;
-                }
-                Next::End => {
-                    tokio::time::sleep(RETRY).await;
-                    break;
-                }
-            }
-        }
-    }
 }
 
 /// What comes next in the feed.
@@ -103,12 +62,77 @@ pub(crate) const fn realtime(position: Position) -> bookhub_realtime::Position {
     bookhub_realtime::Position::new(position.number())
 }
 
-struct Bridge {
+/// Publishes on a hub what the feed of a store says.
+pub(crate) struct Bridge {
     hub: Hub,
+    accounts: Accounts,
     books: Topic,
+    /// What is done beside, and ends with it.
+    chores: JoinSet<()>,
 }
 
 impl Bridge {
+    pub(crate) fn new(hub: Hub, accounts: Accounts) -> Self {
+        Self { hub, accounts, books: books_topic(), chores: JoinSet::new() }
+    }
+
+    /// Follows the feed for ever and publishes each change at its own position. Once it has come to
+    /// `present`, the hub knows what clients may ask for, and `ready` is told.
+    pub(crate) async fn run(
+        mut self,
+        store: Arc<dyn Store>,
+        present: Position,
+        ready: oneshot::Sender<()>,
+    ) {
+        let mut after = Position::START;
+        let mut ready = Some(ready);
+        loop {
+            let mut changes = store.changes(after);
+            loop {
+                if after >= present {
+                    ready.take().map(|ready| ready.send(()));
+                }
+                match next(&*store, &mut changes, after).await {
+                    Next::Change(change) => {
+                        self.publish(&change);
+                        after = change.position;
+                    }
+                    Next::Silence(upto) => {
+                        self.pass(upto);
+                        after = upto;
+                    }
+                    Next::Failure(FeedError::HistoryExpired { oldest }) => {
+                        // A store that has a past begins so.
+                        tracing::info!(
+                            "clients who have seen less than the feed remembers fetch anew"
+                        );
+                        self.lose(realtime(oldest));
+                        self.check_logins();
+                        after = oldest;
+                        break;
+                    }
+                    Next::Failure(error) => {
+                        tracing::error!(%error, "the change feed failed and is opened again");
+                        sleep(RETRY).await;
+                        break;
+                    }
+                    Next::End => {
+                        sleep(RETRY).await;
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// What was lost may have ended logins: their connections end now.
+    fn check_logins(&mut self) {
+        let (hub, accounts) = (self.hub.clone(), self.accounts.clone());
+        // Whoever was at it begins again.
+        self.chores = JoinSet::new();
+        self.chores.spawn(async move { logins::check(&hub, &accounts).await });
+    }
+
     fn publish(&self, change: &Change) {
         let at = realtime(change.position);
         let published = match &change.kind {

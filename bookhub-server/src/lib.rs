@@ -7,6 +7,7 @@ mod bridge;
 mod config;
 mod error;
 mod etag;
+mod logins;
 mod observe;
 mod router;
 mod routes;
@@ -26,10 +27,21 @@ use bookhub_core::{
 use bookhub_realtime::{Hub, HubConfig};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::{
+    net::TcpListener,
+    sync::oneshot,
+    task::JoinHandle,
+    time::{MissedTickBehavior, interval},
+};
 
 pub use crate::config::{AdminConfig, Args, Config, ConfigError, Environment};
-use crate::{auth::ShopAuthorizer, serve::Peer, state::AppState, tokens::Tokens};
+use crate::{
+    auth::ShopAuthorizer,
+    bridge::Bridge,
+    serve::Peer,
+    state::{AppState, Shared},
+    tokens::Tokens,
+};
 
 /// How often orders that were left half done are looked for.
 const SETTLE_EVERY: Duration = Duration::from_secs(30);
@@ -54,8 +66,8 @@ pub enum StartError {
 pub struct Server {
     router: axum::Router,
     hub: Hub,
-    bridge: Option<tokio::task::JoinHandle<()>>,
-    settling: tokio::task::JoinHandle<()>,
+    bridge: Option<JoinHandle<()>>,
+    settling: JoinHandle<()>,
 }
 
 impl Server {
@@ -86,19 +98,20 @@ impl Server {
         let tokens = Arc::new(Tokens::new(&secret));
         let hub = hub(&store, &accounts, &tokens, &config, secret).await?;
         let bridge = match config.realtime {
-            true => Some(open_bridge(&store, &hub).await?),
+            true => Some(open_bridge(&store, &hub, &accounts).await?),
             false => None,
         };
         let settling = tokio::spawn(settle(Orders::new(Arc::clone(&store))));
-        let state = AppState {
+        let state = AppState::new(Shared {
             catalog: bookhub_core::Catalog::new(Arc::clone(&store)),
             store,
             accounts,
             tokens,
             hub: hub.clone(),
+            bridge: bridge.as_ref().map(JoinHandle::abort_handle),
             config: Arc::new(config),
             started: Instant::now(),
-        };
+        });
         Ok(Self { router: router::router(state), hub, bridge, settling })
     }
 
@@ -117,10 +130,12 @@ impl Server {
 async fn open_bridge(
     store: &Arc<dyn Store>,
     hub: &Hub,
-) -> Result<tokio::task::JoinHandle<()>, StartError> {
+    accounts: &Accounts,
+) -> Result<JoinHandle<()>, StartError> {
     let present = store.head().await?;
     let (ready, is_ready) = oneshot::channel();
-    let bridge = tokio::spawn(bridge::run(Arc::clone(store), hub.clone(), present, ready));
+    let bridge = Bridge::new(hub.clone(), accounts.clone());
+    let bridge = tokio::spawn(bridge.run(Arc::clone(store), present, ready));
     // It ends only with the server.
     let _ = is_ready.await;
     Ok(bridge)
@@ -128,7 +143,9 @@ async fn open_bridge(
 
 /// Finishes or undoes, at once and then now and again, what servers that died have left of orders.
 async fn settle(orders: Orders) {
-    let mut turns = tokio::time::interval(SETTLE_EVERY);
+    let mut turns = interval(SETTLE_EVERY);
+    // A pass that took long is not followed by another at once.
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         turns.tick().await;
         if let Err(error) = orders.settle().await {

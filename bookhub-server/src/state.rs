@@ -1,21 +1,40 @@
 //! What the routes share.
 
-use std::{sync::Arc, time::Instant};
+use std::{ops::Deref, sync::Arc, time::Instant};
 
 use bookhub_core::{Accounts, Catalog, Store};
 use bookhub_realtime::Hub;
+use tokio::task::AbortHandle;
 
 use crate::{config::Config, tokens::Tokens};
 
-/// What the routes share; cloning it is cheap.
+/// What the routes share. Each request has a clone of it, or several.
 #[derive(Clone)]
-pub(crate) struct AppState {
+pub(crate) struct AppState(Arc<Shared>);
+
+pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) catalog: Catalog,
     pub(crate) accounts: Accounts,
     pub(crate) tokens: Arc<Tokens>,
     /// For the positions of answers; routes never publish.
     pub(crate) hub: Hub,
+    /// What tells the hub of changes, where there are live updates.
+    pub(crate) bridge: Option<AbortHandle>,
     pub(crate) config: Arc<Config>,
     pub(crate) started: Instant,
+}
+
+impl AppState {
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+}
+
+impl Deref for AppState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
 }

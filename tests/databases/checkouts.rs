@@ -61,8 +61,8 @@ async fn kill_among_checkouts(server: &Database) -> Result<()> {
         checkouts.kill().await?;
         relay.is_left().await?;
     }
-    // What was given back is marked until the next time.
-    for later in 1..=2 {
+    // What was given back is marked until the next time, and what came back for an hour.
+    for later in [1, 2, 2 * 60 * 60] {
         store.settle_orders(Timestamp::now() + Duration::from_secs(later)).await?;
     }
     check(&uri, &database).await

@@ -189,21 +189,54 @@ async fn a_stream_whose_history_is_lost_goes_on_from_the_present() -> Result<()>
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn data_of_another_deployment_are_another_log() -> Result<()> {
-    let shop = Shop::new().await?;
-    let one = shop.server().await?;
-    let mut near = one.socket().await?;
-    shop.add("Before").await?;
-    let told = near.next().await?;
-    one.kill().await?;
-    // As if the data had come from a server whose clock was ahead.
-    let ahead = Timestamp { time: u32::MAX / 2, increment: 1 };
-    let notes = shop.database().collection::<Document>("feed");
-    notes.update_one(doc! { "_id": "feed" }, doc! { "$set": { "time": ahead } }).await?;
-    let again = shop.server().await?;
-    let (welcome, mut back) = resume(&again.url, &told).await?;
-    assert_eq!(welcome["data"]["recovered"], false, "{welcome}");
-    assert_eq!(resync(&mut back).await?, "epoch_changed");
-    shop.add("After").await?;
-    while back.next().await?["data"]["title"] != "After" {}
+    for how in ["its clock was ahead", "restored into another collection"] {
+        let shop = Shop::new().await?;
+        let one = shop.server().await?;
+        let mut near = one.socket().await?;
+        shop.add("Before").await?;
+        let told = near.next().await?;
+        one.kill().await?;
+        let notes = shop.database().collection::<Document>("feed");
+        if how == "its clock was ahead" {
+            let ahead = Timestamp { time: u32::MAX / 2, increment: 1 };
+            notes.update_one(doc! { "_id": "feed" }, doc! { "$set": { "time": ahead } }).await?;
+        } else {
+            let noted = notes.find_one(doc! { "_id": "feed" }).await?.context("the notes")?;
+            notes.drop().await?;
+            notes.insert_one(noted).await?;
+        }
+        // The first to come finds out, and says so for all.
+        for number in 1..=2 {
+            let again = shop.server().await?;
+            let (welcome, mut back) = resume(&again.url, &told).await?;
+            assert_eq!(welcome["data"]["recovered"], false, "{how}: {welcome}");
+            assert_eq!(resync(&mut back).await?, "epoch_changed", "{how}");
+            let title = format!("After {number}");
+            shop.add(&title).await?;
+            while back.next().await?["data"]["title"] != title {}
+        }
+    }
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn logins_that_end_in_what_is_lost_end_all_the_same() -> Result<()> {
+    let shop = Shop::new().await?;
+    let server = shop.server().await?;
+    let admin = server.admin().await?;
+    let mut guest = server.socket().await?;
+    let mut own = Socket::open(&server.url, true).await?;
+    let topics = ["books", "admin"];
+    own.say(&json!({ "type": "hello", "topics": topics, "auth": admin.token })).await?;
+    for event in ["connection:success", "subscribed"] {
+        assert_eq!(own.next().await?["event"], event);
+    }
+
+    // Whoever is still logged in stays.
+    shop.forget_history().await?;
+    shop.add_until_heard(&mut [&mut guest, &mut own]).await?;
+    // No event says of each session that it is gone.
+    shop.database().collection::<Document>("sessions").drop().await?;
+    assert_eq!(own.close_code().await?, 4401);
+    shop.add_until_heard(&mut [&mut guest]).await
 }

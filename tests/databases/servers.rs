@@ -153,6 +153,21 @@ async fn a_walk_goes_on_behind_pages_of_nonsense() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_book_that_makes_no_sense_is_not_removed_behind_an_error() -> Result<()> {
+    let shop = Shop::new("senseless").await?;
+    let server = shop.server().await?;
+    let admin = server.admin().await?;
+    let id = Uuid::new();
+    let books = shop.books.clone_with_type::<Document>();
+    books.insert_one(doc! { "_id": id, "title": "Emma", "price": "free" }).await?;
+    let path = format!("/api/books/{id}");
+    let refused = admin.send(Method::DELETE, &path, &Value::Null).await?;
+    assert_eq!(refused.status(), 500);
+    assert!(books.find_one(doc! { "_id": id }).await?.is_some());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn servers_that_start_at_once_begin_one_shop() -> Result<()> {
     let shop = Shop::new("at_once").await?;
     let servers = try_join_all((0..4).map(|_| shop.server())).await?;

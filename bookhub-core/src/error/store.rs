@@ -59,7 +59,8 @@ impl StoreError {
     }
 }
 
-/// Why the store did not write a book. Nothing was changed and nothing enters the feed.
+/// Why the store did not write a book. Nothing was changed and nothing enters the feed, unless the store
+/// itself failed: then it is not known whether the write was done.
 ///
 /// ```
 /// use bookhub_core::BookWriteError;
@@ -100,7 +101,9 @@ pub enum BookWriteError {
     Store(#[from] StoreError),
 }
 
-/// Why the store did not place or move an order. No order and no stock was changed.
+/// Why the store did not place or move an order. No order and no stock was changed, unless the store
+/// itself failed: then it is not known, and [`settle_orders`](crate::OrderStore::settle_orders) finishes
+/// or undoes what was begun.
 ///
 /// ```
 /// use bookhub_core::OrderWriteError;
@@ -145,7 +148,8 @@ pub enum OrderWriteError {
     Store(#[from] StoreError),
 }
 
-/// Why the store did not write an account. Nothing was changed and nothing enters the feed.
+/// Why the store did not write an account. Nothing was changed and nothing enters the feed, unless the
+/// store itself failed: then it is not known whether the write was done.
 ///
 /// ```
 /// use bookhub_core::UserWriteError;

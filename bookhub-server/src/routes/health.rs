@@ -8,6 +8,7 @@ use axum::{
 };
 use jiff::Timestamp;
 use serde_json::json;
+use tokio::task::AbortHandle;
 
 use crate::state::AppState;
 
@@ -35,9 +36,10 @@ pub(crate) async fn live() -> Json<serde_json::Value> {
     Json(json!({ "status": "live" }))
 }
 
-/// `GET /health/ready`: it can serve; not while it drains or its database is gone.
+/// `GET /health/ready`: it can serve, and tell of changes; not while it drains or its database is gone.
 pub(crate) async fn ready(State(state): State<AppState>) -> Response {
-    let ready = state.store.health().await.is_ok() && !state.hub.is_draining();
+    let is_told = !state.bridge.as_ref().is_some_and(AbortHandle::is_finished);
+    let ready = is_told && state.store.health().await.is_ok() && !state.hub.is_draining();
     match ready {
         true => Json(json!({ "status": "ready" })).into_response(),
         false => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "not ready" })))

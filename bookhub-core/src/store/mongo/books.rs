@@ -8,13 +8,13 @@ use std::{
 use async_trait::async_trait;
 use futures_util::{TryStreamExt as _, future::try_join};
 use mongodb::{
-    bson::{Document, RawDocumentBuf, deserialize_from_document, doc},
+    bson::{Document, deserialize_from_document, doc},
     error::ErrorKind,
     options::ReturnDocument,
 };
 use serde::Deserialize;
 
-use super::{MongoStore, by_id, documents, documents::BookDocument, error, query};
+use super::{MongoStore, by_id, documents, error, query};
 use crate::{
     book::{Book, BookId, Genre, Stock},
     change::{ChangeKind, Position},
@@ -42,10 +42,11 @@ impl BookStore for MongoStore {
         // What has been seen in the feed before the read is in what is read.
         let position = self.feed.seen();
         let filter = query::filter(query);
-        let (books, most) = (self.raw_books(), query.limit().get());
+        let (books, most) = (self.books(), query.limit().get());
         let asked = (query::page_filter(&filter, query), query::order(query));
         // One more than the page has tells whether there is another.
-        let page = self.first(&books, asked, most + 1, readable);
+        let page =
+            self.first(&books, asked, most + 1, |raw| documents::readable(raw).map(Arc::new));
         let (mut books, total) = try_join(page, self.total(query, filter)).await?;
         let more = books.len() > most;
         books.truncate(most);
@@ -143,25 +144,14 @@ fn updated(book: Book) -> Written<Arc<Book>, BookWriteError> {
     Ok((Arc::clone(&book), vec![ChangeKind::BookUpdated(book)]))
 }
 
-/// The book that a document is, if it makes sense.
-fn readable(raw: &RawDocumentBuf) -> Option<Arc<Book>> {
-    match BookDocument::read(raw) {
-        Ok(book) => Some(Arc::new(book)),
-        Err(problem) => {
-            tracing::error!(%problem, "a book in the database makes no sense, and is not shown");
-            None
-        }
-    }
-}
-
 impl MongoStore {
     async fn current(&self, id: BookId) -> Result<Option<Book>, StoreError> {
-        let raw = self.answer(self.raw_books().find_one(by_id(id.uuid()))).await?;
-        raw.map(|raw| BookDocument::read(&raw)).transpose()
+        let raw = self.answer(self.books().find_one(by_id(id.uuid()))).await?;
+        raw.map(|raw| documents::book(&raw)).transpose()
     }
 
     async fn total(&self, query: &BookQuery, filter: Document) -> Result<Total, StoreError> {
-        let books = self.raw_books();
+        let books = self.books();
         if filter.is_empty() {
             let count = async { books.estimated_document_count().await };
             return Ok(Total::exactly(self.answer(count).await?));
@@ -176,9 +166,9 @@ impl MongoStore {
     }
 
     async fn insert(&self, book: &Book) -> Result<Book, BookWriteError> {
-        let document = BookDocument::of(book);
+        let document = documents::of_book(book)?;
         match self.outcome(self.books().insert_one(&document)).await? {
-            Ok(_) => Ok(document.book()?),
+            Ok(_) => Ok(documents::book(&document)?),
             Err(failure) if error::is_duplicate(&failure) => {
                 Err(self.isbn_taken(book.id, book.content.isbn).await?)
             }
@@ -190,7 +180,7 @@ impl MongoStore {
         &self,
         books: &[Book],
     ) -> Written<Vec<Result<Arc<Book>, BookWriteError>>, StoreError> {
-        let documents: Vec<_> = books.iter().map(BookDocument::of).collect();
+        let documents = books.iter().map(documents::of_book).collect::<Result<Vec<_>, _>>()?;
         // Not ordered: one that fails does not keep those behind it out. They are still written one
         // after the other.
         let sent = async { self.books().insert_many(&documents).ordered(false).await };
@@ -216,7 +206,7 @@ impl MongoStore {
             results.push(match failed.remove(&index) {
                 Some(problem) => Err(problem),
                 None => {
-                    let book = Arc::new(document.book()?);
+                    let book = Arc::new(documents::book(&document)?);
                     changes.push(ChangeKind::BookCreated(Arc::clone(&book)));
                     Ok(book)
                 }
@@ -277,13 +267,15 @@ impl MongoStore {
     }
 
     async fn delete(&self, id: BookId, expected: Option<u64>) -> Result<Book, BookWriteError> {
+        // One that makes no sense could not be returned: it is refused, and not gone all the same.
+        self.current(id).await?.ok_or(BookWriteError::NotFound)?;
         let mut filter = by_id(id.uuid());
         if let Some(expected) = expected {
             filter.insert("version", version(expected));
         }
-        let deleted = self.answer(self.raw_books().find_one_and_delete(filter)).await?;
+        let deleted = self.answer(self.books().find_one_and_delete(filter)).await?;
         match (deleted, expected) {
-            (Some(raw), _) => Ok(BookDocument::read(&raw)?),
+            (Some(raw), _) => Ok(documents::book(&raw)?),
             (None, Some(expected)) => Err(self.conflict(id, expected).await?),
             (None, None) => Err(BookWriteError::NotFound),
         }
@@ -295,11 +287,11 @@ impl MongoStore {
         filter: Document,
         change: Document,
     ) -> Result<mongodb::error::Result<Option<Book>>, StoreError> {
-        let books = self.raw_books();
+        let books = self.books();
         let changed = books.find_one_and_update(filter, change);
         let changed = changed.return_document(ReturnDocument::After);
         Ok(match self.outcome(changed).await? {
-            Ok(raw) => Ok(raw.map(|raw| BookDocument::read(&raw)).transpose()?),
+            Ok(raw) => Ok(raw.map(|raw| documents::book(&raw)).transpose()?),
             Err(failure) => Err(failure),
         })
     }
@@ -327,8 +319,8 @@ impl MongoStore {
             return Err(StoreError::Corrupt(format!("there is a book {id} already")));
         };
         let other = doc! { "isbn": isbn.to_string(), "_id": { "$ne": documents::uuid(id.uuid()) } };
-        let owner = self.answer(self.raw_books().find_one(other)).await?;
-        let owner = owner.map(|raw| BookDocument::read(&raw)).transpose()?;
+        let owner = self.answer(self.books().find_one(other)).await?;
+        let owner = owner.map(|raw| documents::book(&raw)).transpose()?;
         // It has given the number up meanwhile; it was taken all the same.
         Ok(BookWriteError::IsbnTaken { isbn, book: owner.map_or(id, |book| book.id) })
     }

@@ -7,17 +7,16 @@ use mongodb::{
 };
 
 use super::{
-    documents::{self, BookDocument, SCHEMA},
+    documents::{self, SCHEMA},
     error,
 };
 use crate::error::StoreError;
 
 /// Brings every book up to date. Each is changed only as it was read, so several processes may do
 /// this at once, and as often as they like.
-pub(super) async fn migrate(books: &Collection<BookDocument>) -> Result<(), StoreError> {
+pub(super) async fn migrate(books: &Collection<RawDocumentBuf>) -> Result<(), StoreError> {
     let older = doc! { "schema": { "$ne": SCHEMA } };
-    let mut old =
-        books.clone_with_type::<RawDocumentBuf>().find(older).await.map_err(error::of_store)?;
+    let mut old = books.find(older).await.map_err(error::of_store)?;
     let mut count = 0_u64;
     while let Some(raw) = old.try_next().await.map_err(error::of_store)? {
         count += u64::from(repair(books, &raw).await?);
@@ -31,7 +30,7 @@ pub(super) async fn migrate(books: &Collection<BookDocument>) -> Result<(), Stor
 /// Sets what follows from the rest of a book, unless it has been changed since it was read. One that
 /// makes no sense is reported, and left.
 pub(super) async fn repair(
-    books: &Collection<BookDocument>,
+    books: &Collection<RawDocumentBuf>,
     raw: &RawDocumentBuf,
 ) -> Result<bool, StoreError> {
     let set = match documents::repair(raw) {

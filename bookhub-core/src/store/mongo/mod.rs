@@ -18,7 +18,6 @@ mod documents;
 mod error;
 mod feed;
 mod migrate;
-mod order_document;
 mod orders;
 mod query;
 mod schema;
@@ -36,9 +35,9 @@ use mongodb::{
 use tokio::time::timeout;
 
 use self::{
-    documents::{AccountDocument, BookDocument, SessionDocument},
+    documents::{AccountDocument, OrderDocument, SessionDocument},
+    error::WriteError,
     feed::MongoFeed,
-    order_document::OrderDocument,
 };
 use super::Store;
 use crate::{change::ChangeKind, clock::Clock, error::StoreError};
@@ -141,12 +140,8 @@ impl MongoStore {
         self.feed.is_local()
     }
 
-    fn books(&self) -> Collection<BookDocument> {
-        self.database.collection(schema::BOOKS)
-    }
-
     /// The books as they stand in the database, whatever somebody has written there.
-    fn raw_books(&self) -> Collection<RawDocumentBuf> {
+    fn books(&self) -> Collection<RawDocumentBuf> {
         self.database.collection(schema::BOOKS)
     }
 
@@ -220,8 +215,9 @@ impl MongoStore {
     }
 
     /// Writes, and feeds what `work` says was changed where the server does not tell. There, writes
-    /// take turns, and go on when nobody waits for them any more.
-    async fn write<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+    /// take turns, and go on when nobody waits for them any more; and where it is not known whether one
+    /// was done, what was not told is lost.
+    async fn write<T: Send + 'static, E: WriteError + Send + 'static>(
         &self,
         work: impl Future<Output = Result<(T, Vec<ChangeKind>), E>> + Send + 'static,
     ) -> Result<T, E> {
@@ -235,7 +231,7 @@ impl MongoStore {
     }
 
     /// The same for what takes several updates: those that were done are fed, though one has failed.
-    async fn write_steps<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+    async fn write_steps<T: Send + 'static, E: WriteError + Send + 'static>(
         &self,
         work: impl Future<Output = (Result<T, E>, Vec<ChangeKind>)> + Send + 'static,
     ) -> Result<T, E> {
@@ -247,6 +243,9 @@ impl MongoStore {
             let turn = feed.turn().await?;
             let (done, changes) = work.await;
             turn.record(changes);
+            if done.as_ref().is_err_and(E::leaves_open) {
+                turn.lose();
+            }
             done
         });
         written.await.unwrap_or_else(|error| Err(StoreError::unavailable(error).into()))

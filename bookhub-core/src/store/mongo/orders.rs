@@ -13,9 +13,8 @@ use mongodb::{
 
 use super::{
     MongoStore, by_id,
-    documents::{self, BookDocument},
-    error,
-    order_document::{OrderDocument, Status, Todo},
+    documents::{self, OrderDocument, Status, Todo},
+    error::{self, WriteError},
 };
 use crate::{
     book::{Book, BookId},
@@ -110,7 +109,7 @@ fn readable(raw: &RawDocumentBuf) -> Option<Arc<Order>> {
 
 impl MongoStore {
     /// Writes in a task of its own: what has been begun goes on, though nobody waits for it any more.
-    async fn finish<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+    async fn finish<T: Send + 'static, E: WriteError + Send + 'static>(
         &self,
         work: impl Future<Output = (Result<T, E>, Vec<ChangeKind>)> + Send + 'static,
     ) -> Result<T, E> {
@@ -162,7 +161,7 @@ impl MongoStore {
         fingerprint: Fingerprint,
         changes: &mut Vec<ChangeKind>,
     ) -> Result<Arc<Order>, OrderWriteError> {
-        let key = super::order_document::key_of(order.user, key);
+        let key = documents::key_of(order.user, key);
         let Some(first) = self.find_order(doc! { "key": &key }).await? else {
             // It has been forgotten this moment: the next try is the first.
             return Err(OrderWriteError::InFlight);
@@ -229,10 +228,12 @@ impl MongoStore {
     /// The books of these lines, as far as there are any.
     async fn books_of(&self, lines: &[OrderLine]) -> Result<HashMap<BookId, Book>, StoreError> {
         let ids: Vec<_> = lines.iter().map(|line| documents::uuid(line.book.uuid())).collect();
-        let books = self.raw_books();
+        let books = self.books();
         let found = books.find(doc! { "_id": { "$in": ids } });
         let found = async { found.await?.try_collect::<Vec<_>>().await };
-        let read = |raw: &RawDocumentBuf| BookDocument::read(raw).map(|book| (book.id, book));
-        self.answer(found).await?.iter().map(read).collect()
+        // One that makes no sense cannot be sold.
+        let found = self.answer(found).await?;
+        let books = found.iter().filter_map(documents::readable);
+        Ok(books.map(|book| (book.id, book)).collect())
     }
 }

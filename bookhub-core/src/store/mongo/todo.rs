@@ -3,23 +3,25 @@
 //!
 //! A hold is an entry `holds.<order>` in the book, set with the decrement of its stock in one update,
 //! and so at most once. Copies that come back are marked `returns.<order>` in the same way; these marks
-//! outlast every writer that may still be at it. Holds go away once the order is decided: one for an
-//! order with nothing to do is a stray one, of a writer that was too slow, and is given back.
+//! stay for [`LATEST`], which outlasts every writer that may still be at it. Holds go away once the order
+//! is decided: one for an order with nothing to do is a stray one, of a writer that was too slow, and is
+//! given back.
 
 use std::{sync::Arc, time::Duration};
 
 use futures_util::TryStreamExt as _;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use mongodb::{
-    bson::{Document, RawDocumentBuf, doc},
+    Collection,
+    bson::{self, Bson, Document, RawDocumentBuf, doc},
     options::ReturnDocument,
 };
+use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::{
     MongoStore, by_id, documents,
-    documents::BookDocument,
-    order_document::{ItemDocument, OrderDocument, Status, Todo, text_of},
+    documents::{ItemDocument, OrderDocument, Status, Todo, text_of},
 };
 use crate::{
     book::{Book, BookId, Stock},
@@ -32,6 +34,21 @@ use crate::{
 /// How long one writer works for a decision before it leaves it to whoever settles what is left, which
 /// is not before 30 s.
 const LEASE: Duration = Duration::from_secs(15);
+
+/// How late an update may still come that was sent within a lease, by the clocks of all servers: after
+/// that the mark that would stop it is taken away.
+const LATEST: SignedDuration = SignedDuration::from_hours(1);
+
+/// How many documents are looked at with one question.
+const FEW: i64 = 500;
+
+/// What is left of an order, as far as it is looked at first.
+#[derive(Deserialize)]
+struct Left {
+    #[serde(rename = "_id")]
+    id: bson::Uuid,
+    todo: Todo,
+}
 
 impl MongoStore {
     /// Takes the copies of a new order and decides it. The marks are taken away afterwards.
@@ -59,11 +76,19 @@ impl MongoStore {
         changes: &mut Vec<ChangeKind>,
     ) -> Result<Settled, StoreError> {
         let mut settled = Settled::default();
-        let left =
-            doc! { "todo": { "$exists": true }, "todoSince": { "$lt": documents::date(before) } };
+        let late = documents::date(before.checked_sub(LATEST).unwrap_or(Timestamp::MIN));
+        let left = doc! {
+            "todo": { "$exists": true },
+            "todoSince": { "$lt": documents::date(before) },
+            "$or": [
+                { "todo": { "$ne": Todo::Forget.name() } },
+                { "status": { "$ne": "cancelled" } },
+                { "todoSince": { "$lt": late } },
+            ],
+        };
         let orders = self.orders_kept().clone_with_type::<RawDocumentBuf>();
-        let left = async { orders.find(left).await?.try_collect::<Vec<_>>().await };
-        for raw in self.answer(left).await? {
+        let mut found = Few::of(&orders, left, doc! { "todo": 1 });
+        while let Some(raw) = found.next(self).await? {
             // One that makes no sense does not keep the others waiting.
             match self.settle_one(&raw, changes).await {
                 Ok((Some(Todo::Decide), Some(Status::Rejected))) => settled.undone += 1,
@@ -82,12 +107,12 @@ impl MongoStore {
         raw: &RawDocumentBuf,
         changes: &mut Vec<ChangeKind>,
     ) -> Result<(Option<Todo>, Option<Status>), StoreError> {
-        let found = documents::read::<OrderDocument>(raw, "order")?;
+        let Left { id, todo } = documents::read(raw, "order")?;
         // Those before it have taken time: another server may have been here.
-        let Some(order) = self.find_order(by_id(found.id().uuid())).await? else {
+        let Some(order) = self.find_order(doc! { "_id": id }).await? else {
             return Ok((None, None));
         };
-        let was = order.todo.filter(|todo| found.todo == Some(*todo));
+        let was = order.todo.filter(|now| *now == todo);
         if was.is_none() {
             return Ok((None, None));
         }
@@ -196,7 +221,7 @@ impl MongoStore {
         }
         let mut held = by_id(item.book().uuid());
         held.insert(mark, doc! { "$exists": true });
-        let is_held = self.answer(self.raw_books().find_one(held)).await?.is_some();
+        let is_held = self.answer(self.books().find_one(held)).await?.is_some();
         Ok(if is_held { Held::Before } else { Held::Short })
     }
 
@@ -204,9 +229,10 @@ impl MongoStore {
     async fn shortages(&self, order: &OrderDocument) -> Result<Vec<Shortage>, StoreError> {
         let mut shortages = Vec::new();
         for item in &order.items {
-            let found = self.answer(self.raw_books().find_one(by_id(item.book().uuid()))).await?;
+            let found = self.answer(self.books().find_one(by_id(item.book().uuid()))).await?;
             let own = found.as_ref().map_or(0, |raw| held_for(raw, order.id()));
-            let book = found.map(|raw| BookDocument::read(&raw)).transpose()?;
+            // Of one that makes no sense nothing can be sold.
+            let book = found.as_ref().and_then(documents::readable);
             let stock = book.as_ref().map_or(0, |book| i64::from(book.stock.count())) + own;
             if stock < item.copies() {
                 let corrupt =
@@ -283,7 +309,7 @@ impl MongoStore {
         let books: Vec<_> =
             order.items.iter().map(|item| documents::uuid(item.book().uuid())).collect();
         let marked = doc! { "_id": { "$in": books } };
-        self.answer(self.raw_books().update_many(marked, doc! { "$unset": marks })).await?;
+        self.answer(self.books().update_many(marked, doc! { "$unset": marks })).await?;
         self.step(order, Todo::Forget, doc! { "$unset": { "todo": "", "todoSince": "" } }).await
     }
 
@@ -309,17 +335,11 @@ impl MongoStore {
         changes: &mut Vec<ChangeKind>,
     ) -> Result<u64, StoreError> {
         let held = doc! { "heldAt": { "$lt": documents::date(before) } };
-        let books = self.raw_books();
-        let held = async { books.find(held).await?.try_collect::<Vec<_>>().await };
+        let books = self.books();
+        let mut found = Few::of(&books, held, doc! { "holds": 1 });
         let mut strays = 0;
-        for raw in self.answer(held).await? {
-            let book = match BookDocument::read(&raw) {
-                Ok(book) => book.id,
-                Err(error) => {
-                    tracing::error!(%error, "what is held of a book cannot be looked at");
-                    continue;
-                }
-            };
+        while let Some(raw) = found.next(self).await? {
+            let Some(book) = documents::id(&raw).map(BookId::from_uuid) else { continue };
             for (order, copies) in holds(&raw) {
                 let known = self.find_order(by_id(order.uuid())).await?;
                 if known.is_none_or(|order| order.todo.is_none())
@@ -332,7 +352,7 @@ impl MongoStore {
             let mut empty = by_id(book.uuid());
             empty.insert("holds", doc! {});
             let unset = doc! { "$unset": { "holds": "", "heldAt": "" } };
-            self.answer(self.raw_books().update_one(empty, unset)).await?;
+            self.answer(self.books().update_one(empty, unset)).await?;
         }
         Ok(strays)
     }
@@ -370,10 +390,10 @@ impl MongoStore {
         filter: Document,
         change: Document,
     ) -> Result<Option<Arc<Book>>, StoreError> {
-        let books = self.raw_books();
+        let books = self.books();
         let changed = books.find_one_and_update(filter, change);
         let changed = self.answer(changed.return_document(ReturnDocument::After)).await?;
-        Ok(changed.map(|raw| BookDocument::read(&raw)).transpose()?.map(Arc::new))
+        Ok(changed.map(|raw| documents::book(&raw)).transpose()?.map(Arc::new))
     }
 
     /// Goes from what was to be done to what is next, unless somebody else has.
@@ -385,9 +405,46 @@ impl MongoStore {
     ) -> Result<Option<OrderDocument>, StoreError> {
         let mut filter = by_id(order.id().uuid());
         filter.insert("todo", from.name());
+        // An admin who has moved it meanwhile may have given it something else to do.
+        filter.insert("version", order.version);
         let orders = self.orders_kept();
         let stepped = orders.find_one_and_update(filter, change);
         self.answer(stepped.return_document(ReturnDocument::After)).await
+    }
+}
+
+/// The documents of a collection that are like a filter, one after the other by their ids and each only
+/// once. However many there are, each question is about a few of them, and no more than some fields.
+struct Few<'a> {
+    collection: &'a Collection<RawDocumentBuf>,
+    filter: Document,
+    fields: Document,
+    found: std::vec::IntoIter<RawDocumentBuf>,
+    after: Option<Bson>,
+    is_end: bool,
+}
+
+impl<'a> Few<'a> {
+    fn of(collection: &'a Collection<RawDocumentBuf>, filter: Document, fields: Document) -> Self {
+        let found = Vec::new().into_iter();
+        Self { collection, filter, fields, found, after: None, is_end: false }
+    }
+
+    async fn next(&mut self, store: &MongoStore) -> Result<Option<RawDocumentBuf>, StoreError> {
+        if self.found.len() == 0 && !self.is_end {
+            let mut filter = self.filter.clone();
+            filter
+                .extend(self.after.take().map(|id| ("_id".to_owned(), doc! { "$gt": id }.into())));
+            let found = self.collection.find(filter).projection(self.fields.clone());
+            let found = found.sort(doc! { "_id": 1 }).limit(FEW);
+            let found = async { found.await?.try_collect::<Vec<_>>().await };
+            let found = store.answer(found).await?;
+            self.is_end = i64::try_from(found.len()).unwrap_or(FEW) < FEW;
+            let last = found.last().and_then(|raw| raw.get("_id").ok().flatten());
+            self.after = last.and_then(|id| Bson::try_from(id).ok());
+            self.found = found.into_iter();
+        }
+        Ok(self.found.next())
     }
 }
 
@@ -401,7 +458,7 @@ enum Held {
 /// What is held of a book, and for which orders.
 fn holds(raw: &RawDocumentBuf) -> Vec<(OrderId, i64)> {
     let holds = raw.get_document("holds").into_iter().flat_map(|holds| holds.iter().flatten());
-    let hold = |(order, copies): (&mongodb::bson::raw::CStr, mongodb::bson::RawBsonRef<'_>)| {
+    let hold = |(order, copies): (&bson::raw::CStr, bson::RawBsonRef<'_>)| {
         Some((order.as_str().parse().ok()?, copies.as_i64()?))
     };
     holds.filter_map(hold).collect()

@@ -10,8 +10,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::super::{
-    documents::{self, BookDocument, INTERNAL},
-    order_document::OrderDocument,
+    documents::{self, INTERNAL, OrderDocument},
     schema,
 };
 use crate::{
@@ -64,7 +63,7 @@ pub(super) fn ends_collection(event: &Event) -> bool {
 fn of_book(event: &Event) -> Result<Option<ChangeKind>, StoreError> {
     let book = |make: fn(Arc<Book>) -> ChangeKind| {
         let raw = event.full_document.as_ref();
-        raw.map(|raw| Ok(make(BookDocument::read(raw)?.into()))).transpose()
+        raw.map(|raw| Ok(make(documents::book(raw)?.into()))).transpose()
     };
     match event.operation_type {
         OperationType::Insert => book(ChangeKind::BookCreated),

@@ -52,9 +52,13 @@ impl Marks {
             let name = Uuid::new();
             waiting.names.push(name);
             self.waiting().insert(name, come.clone());
-            self.set(name).await.map_err(error::of_store)?;
-            if timeout(ANOTHER, comes.recv()).await.is_ok() {
-                return Ok(());
+            let comes_by = async {
+                self.set(name).await?;
+                comes.recv().await;
+                Ok(())
+            };
+            if let Ok(reached) = timeout(ANOTHER, comes_by).await {
+                return reached.map_err(error::of_store);
             }
             // A long past takes its time; one that does not move on is none.
             if history.seen() > moved.1 {

@@ -22,8 +22,8 @@ use mongodb::{
 };
 use tokio::{
     sync::{Mutex, MutexGuard, watch},
-    task::AbortHandle,
-    time::sleep,
+    task::{AbortHandle, JoinSet},
+    time::{Instant, sleep},
 };
 
 use self::{
@@ -42,6 +42,9 @@ use crate::{
 /// For how long the stream may fail before the store does not work.
 const TROUBLE: Duration = Duration::from_secs(10);
 
+/// For how long nothing may come: three times as long as something does.
+const SILENCE: Duration = Duration::from_secs(30);
+
 pub(super) struct MongoFeed {
     epoch: Epoch,
     history: Arc<History>,
@@ -50,7 +53,13 @@ pub(super) struct MongoFeed {
 
 enum Source {
     /// What the server says was committed.
-    Stream { marks: Arc<Marks>, trouble: watch::Receiver<Option<Trouble>>, follower: AbortHandle },
+    Stream {
+        marks: Arc<Marks>,
+        trouble: watch::Receiver<Option<Trouble>>,
+        /// When something last came.
+        heard: watch::Receiver<Instant>,
+        follower: AbortHandle,
+    },
     /// What this process writes; whoever writes has the lock, and who waits for it is told when the
     /// database does not answer.
     Local { lock: Mutex<()>, trouble: watch::Sender<()> },
@@ -93,7 +102,8 @@ impl MongoFeed {
         let seen = begin.place.position().max(begin.oldest.unwrap_or(Position::START));
         let oldest = begin.oldest.unwrap_or(Position::START);
         let history = Arc::new(History::new(oldest, seen, config.history));
-        let (sender, trouble) = watch::channel(None);
+        let ((sender, trouble), (hears, heard)) =
+            (watch::channel(None), watch::channel(Instant::now()));
         let marks = Arc::new(Marks::new(database));
         let follower = Follower {
             database: database.clone(),
@@ -105,9 +115,11 @@ impl MongoFeed {
             notes: Notes::new(database, noted.epoch.clone()),
             marks: Arc::clone(&marks),
             trouble: sender,
+            heard: hears,
+            chores: JoinSet::new(),
         };
         let follower = tokio::spawn(follower.run()).abort_handle();
-        let source = Source::Stream { marks, trouble, follower };
+        let source = Source::Stream { marks, trouble, heard, follower };
         let feed = Arc::new(Self { epoch: noted.epoch, history, source });
         if is_first || begin.is_blind {
             // Until something has come, no position means anything.
@@ -149,7 +161,7 @@ impl MongoFeed {
 
     /// Whether it is told what is committed.
     pub(super) fn health(&self) -> Result<(), StoreError> {
-        let Source::Stream { trouble, follower, .. } = &self.source else { return Ok(()) };
+        let Source::Stream { trouble, heard, follower, .. } = &self.source else { return Ok(()) };
         if follower.is_finished() {
             return Err(StoreError::unavailable("its changes are not followed any more: restart"));
         }
@@ -157,6 +169,10 @@ impl MongoFeed {
             Some(Trouble { since, reason }) if since.elapsed() >= TROUBLE => {
                 let problem = format!("its change stream cannot be opened: {reason}");
                 Err(StoreError::unavailable(problem))
+            }
+            // Notes alone would have come by.
+            _ if heard.borrow().elapsed() >= SILENCE => {
+                Err(StoreError::unavailable("its change stream stands still"))
             }
             _ => Ok(()),
         }
@@ -189,6 +205,11 @@ impl Turn<'_> {
         let now = Timestamp::now();
         changes.into_iter().for_each(|kind| self.history.record_next(now, kind));
     }
+
+    /// Has all clients fetch anew: it is not known what was written.
+    pub(super) fn lose(&self) {
+        self.history.lose(Position::new(self.history.seen().number() + 1));
+    }
 }
 
 /// Whether the server says that it is of a replica set, and so has change streams.
@@ -212,17 +233,30 @@ async fn noted(
     database: &Database,
     documents: &Collection<Document>,
 ) -> Result<(Noted, bool), StoreError> {
-    let (noted, is_first) = notes::read_or_begin(documents).await?;
-    let Some(last) = noted.time else { return Ok((noted, is_first)) };
-    let answer = database.run_command(doc! { "ping": 1 }).await.map_err(error::of_store)?;
-    // A clock that is behind what was noted is another deployment's: its positions would come again.
-    if answer.get_timestamp("operationTime").is_ok_and(|now| now < last) {
-        tracing::warn!("the data come from another deployment: clients fetch anew");
-        let is_first = notes::renew(documents, &noted.epoch).await?;
-        let (noted, _) = notes::read_or_begin(documents).await?;
-        return Ok((noted, is_first));
+    let (mut noted, mut is_first) = notes::read_or_begin(documents).await?;
+    let collection = notes::collection(database).await.map_err(error::of_store)?;
+    // Notes of another collection came here with data that were restored.
+    let are_restored = noted.collection.is_some() && noted.collection != collection;
+    if are_restored || is_behind(database, noted.time).await? {
+        tracing::warn!("the data were restored, or are another deployment's: clients fetch anew");
+        is_first = notes::renew(documents, &noted.epoch).await?;
+        (noted, _) = notes::read_or_begin(documents).await?;
+    }
+    if let Some(collection) = collection.filter(|_| noted.collection.is_none()) {
+        notes::settle_in(documents, &noted.epoch, &collection).await?;
     }
     Ok((noted, is_first))
+}
+
+/// Whether the server's clock is behind what was noted, and so another deployment's: its positions
+/// would come again.
+async fn is_behind(
+    database: &Database,
+    noted: Option<bson::Timestamp>,
+) -> Result<bool, StoreError> {
+    let Some(noted) = noted else { return Ok(false) };
+    let answer = database.run_command(doc! { "ping": 1 }).await.map_err(error::of_store)?;
+    Ok(answer.get_timestamp("operationTime").is_ok_and(|now| now < noted))
 }
 
 /// Finds the way back into the past, as far as it goes.

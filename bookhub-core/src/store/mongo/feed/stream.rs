@@ -13,6 +13,7 @@ use mongodb::{
 };
 use tokio::{
     sync::watch,
+    task::JoinSet,
     time::{Instant, sleep},
 };
 
@@ -116,6 +117,9 @@ pub(super) struct Follower {
     pub(super) notes: Notes,
     pub(super) marks: Arc<Marks>,
     pub(super) trouble: watch::Sender<Option<Trouble>>,
+    pub(super) heard: watch::Sender<Instant>,
+    /// What is done beside, and ends with it.
+    pub(super) chores: JoinSet<()>,
 }
 
 /// Why the stream fails, and since when.
@@ -157,6 +161,7 @@ impl Follower {
 
     /// Counts an event, and records what it says.
     async fn take(&mut self, raw: &RawDocumentBuf) {
+        self.heard.send_replace(Instant::now());
         if let Ok(time) = raw.get_timestamp("clusterTime") {
             self.step(time);
         }
@@ -164,14 +169,13 @@ impl Follower {
             Ok(event) if matches!(event.operation_type, OperationType::Invalidate) => {
                 self.begin_anew("the database was dropped").await;
                 self.notes.restore().await;
+                self.prepare_again();
             }
             Ok(event) if event::ends_collection(&event) => {
                 tracing::warn!(namespace = ?event.ns, "a collection is gone: clients fetch anew");
                 self.history.lose(self.place.position());
                 self.notes.restore().await;
-                if let Err(error) = schema::prepare(&self.database).await {
-                    tracing::error!(%error, "a collection that is gone lacks its indexes");
-                }
+                self.prepare_again();
             }
             Ok(event) => self.record(event).await,
             Err(problem) => {
@@ -180,6 +184,23 @@ impl Follower {
                 self.history.lose(self.place.position());
             }
         }
+    }
+
+    /// Makes the collections and indexes anew that are gone, however often that has to be tried: while a
+    /// database is being dropped nothing can be made.
+    fn prepare_again(&mut self) {
+        let database = self.database.clone();
+        // Whoever was at it is not needed any more.
+        self.chores = JoinSet::new();
+        self.chores.spawn(async move {
+            let mut pause = FIRST_PAUSE;
+            while let Err(error) = schema::prepare(&database).await {
+                tracing::error!(%error, "a collection that is gone lacks its indexes still");
+                sleep(pause).await;
+                pause = LONGEST_PAUSE.min(pause * 2);
+            }
+            schema::keep_images(&database).await;
+        });
     }
 
     /// Goes on to the next event, of this time.

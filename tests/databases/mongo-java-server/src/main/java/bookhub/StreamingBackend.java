@@ -11,6 +11,8 @@ import de.bwaldvogel.mongo.oplog.Oplog;
 import io.netty.channel.Channel;
 import java.util.List;
 import java.util.Map;
+import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * The memory backend with change streams as MongoDB documents them. Its own miss what findAndModify
@@ -19,6 +21,8 @@ import java.util.Map;
  */
 final class StreamingBackend extends MemoryBackend {
     private final Recorder recorder = new Recorder(getCursorRegistry());
+    /** The identifiers of collections by their full names: a collection that is made anew has another. */
+    private final Map<String, UUID> identifiers = new ConcurrentHashMap<>();
 
     @Override
     public MemoryDatabase openOrCreateDatabase(String name) {
@@ -42,6 +46,9 @@ final class StreamingBackend extends MemoryBackend {
             collections.forEach(collection -> recordEnd(database, "drop", collection));
             recordEnd(database, command, query);
         }
+        if (command.equals("listCollections")) {
+            identify(database, response);
+        }
         if (response.get("cursor") instanceof Document cursor) {
             recorder.addResumeToken(cursor);
         }
@@ -56,16 +63,32 @@ final class StreamingBackend extends MemoryBackend {
         return batch.stream().map(collection -> new Document("drop", ((Document) collection).get("name"))).toList();
     }
 
+    /** Says of each collection that is listed which one it is. */
+    private void identify(String database, Document response) {
+        for (Object listed : (List<?>) ((Document) response.get("cursor")).get("firstBatch")) {
+            Document collection = (Document) listed;
+            String name = database + "." + collection.get("name");
+            ((Document) collection.get("info")).append("uuid", identifiers.computeIfAbsent(name, any -> UUID.randomUUID()));
+        }
+    }
+
     /** Records a command that ends a collection. */
     private void recordEnd(String database, String command, Document query) {
         switch (command) {
-            case "drop" -> recorder.record("drop", namespace(database, (String) query.get(command)), new Document());
+            case "drop" -> {
+                identifiers.remove(database + "." + query.get(command));
+                recorder.record("drop", namespace(database, (String) query.get(command)), new Document());
+            }
             case "dropDatabase" -> {
                 recorder.record("dropDatabase", new Document("db", database), new Document());
                 recorder.record("invalidate", new Document("db", database), new Document());
             }
-            case "renameCollection" -> recorder.record("rename", namespace((String) query.get(command)),
-                new Document("to", namespace((String) query.get("to"))));
+            case "renameCollection" -> {
+                identifiers.remove((String) query.get(command));
+                identifiers.remove((String) query.get("to"));
+                recorder.record("rename", namespace((String) query.get(command)),
+                    new Document("to", namespace((String) query.get("to"))));
+            }
             default -> { }
         }
     }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use mongodb::bson::{self, DateTime};
 use serde::{Deserialize, Serialize};
 
-use super::documents::{SCHEMA, date, plain, timestamp, uuid};
+use super::{SCHEMA, count, date, plain, timestamp, uuid};
 use crate::{
     book::{Author, BookId, Title},
     error::StoreError,
@@ -20,7 +20,7 @@ use crate::{
 /// How far an order has come, as clients and the database see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Status {
+pub(in super::super) enum Status {
     /// Its copies are being taken.
     Pending,
     /// They could not all be taken.
@@ -33,7 +33,7 @@ pub(super) enum Status {
 
 impl Status {
     /// What clients see of it; nothing of an order that was never placed.
-    pub(super) const fn shown(self) -> Option<OrderStatus> {
+    pub(in super::super) const fn shown(self) -> Option<OrderStatus> {
         match self {
             Self::Pending | Self::Rejected => None,
             Self::Placed => Some(OrderStatus::Placed),
@@ -47,7 +47,7 @@ impl Status {
 /// What is still to be done for an order, whoever does it. Each can be done again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Todo {
+pub(in super::super) enum Todo {
     /// Hold its copies, and decide: placed, or rejected.
     Decide,
     /// Give back what is held for it.
@@ -59,7 +59,7 @@ pub(super) enum Todo {
 }
 
 impl Todo {
-    pub(super) const fn name(self) -> &'static str {
+    pub(in super::super) const fn name(self) -> &'static str {
         match self {
             Self::Decide => "decide",
             Self::Release => "release",
@@ -70,27 +70,27 @@ impl Todo {
 }
 
 /// A refusal as it is kept: as JSON, so that it is told again as it was.
-pub(super) fn text_of(refusal: &Refusal) -> String {
+pub(in super::super) fn text_of(refusal: &Refusal) -> String {
     serde_json::to_string(refusal).unwrap_or_default()
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct OrderDocument {
+pub(in super::super) struct OrderDocument {
     #[serde(rename = "_id")]
-    pub(super) id: bson::Uuid,
+    pub(in super::super) id: bson::Uuid,
     schema: i32,
     user: bson::Uuid,
-    pub(super) items: Vec<ItemDocument>,
+    pub(in super::super) items: Vec<ItemDocument>,
     customer: CustomerDocument,
-    pub(super) status: Status,
+    pub(in super::super) status: Status,
     /// In paise.
     total: i64,
     created_at: DateTime,
     updated_at: DateTime,
-    pub(super) version: i64,
+    pub(in super::super) version: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) todo: Option<Todo>,
+    pub(in super::super) todo: Option<Todo>,
     /// When that was begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     todo_since: Option<DateTime>,
@@ -98,14 +98,14 @@ pub(super) struct OrderDocument {
     refusal: Option<String>,
     /// The user and the key by which a repeat is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) key: Option<String>,
+    pub(in super::super) key: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     fingerprint: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ItemDocument {
+pub(in super::super) struct ItemDocument {
     book: bson::Uuid,
     title: Title,
     author: Author,
@@ -115,11 +115,11 @@ pub(super) struct ItemDocument {
 }
 
 impl ItemDocument {
-    pub(super) fn book(&self) -> BookId {
+    pub(in super::super) fn book(&self) -> BookId {
         BookId::from_uuid(plain(self.book))
     }
 
-    pub(super) const fn copies(&self) -> i64 {
+    pub(in super::super) const fn copies(&self) -> i64 {
         self.quantity
     }
 }
@@ -137,7 +137,11 @@ struct CustomerDocument {
 
 impl OrderDocument {
     /// An order whose copies are to be taken.
-    pub(super) fn pending(order: &NewOrder, items: Vec<OrderItem>, now: Timestamp) -> Self {
+    pub(in super::super) fn pending(
+        order: &NewOrder,
+        items: Vec<OrderItem>,
+        now: Timestamp,
+    ) -> Self {
         Self {
             todo: Some(Todo::Decide),
             todo_since: Some(date(now)),
@@ -146,7 +150,7 @@ impl OrderDocument {
     }
 
     /// An order that is refused at the first look.
-    pub(super) fn rejected(order: &NewOrder, refusal: &Refusal) -> Self {
+    pub(in super::super) fn rejected(order: &NewOrder, refusal: &Refusal) -> Self {
         let refusal = Some(text_of(refusal));
         Self { refusal, ..Self::of(order, Vec::new(), Status::Rejected) }
     }
@@ -157,7 +161,7 @@ impl OrderDocument {
             book: uuid(item.book.uuid()),
             title: item.title,
             author: item.author,
-            price: whole(item.price.paise()),
+            price: count(item.price.paise()),
             quantity: item.quantity.count().into(),
         };
         let Customer { name, email, phone, address } = customer;
@@ -169,7 +173,7 @@ impl OrderDocument {
             items: items.into_iter().map(item).collect(),
             customer: CustomerDocument { name, email, phone, address },
             status,
-            total: whole(total.paise()),
+            total: count(total.paise()),
             created_at: date(order.created_at),
             updated_at: date(order.created_at),
             version: 1,
@@ -181,25 +185,25 @@ impl OrderDocument {
         }
     }
 
-    pub(super) fn id(&self) -> OrderId {
+    pub(in super::super) fn id(&self) -> OrderId {
         OrderId::from_uuid(plain(self.id))
     }
 
-    pub(super) fn created_at(&self) -> Timestamp {
+    pub(in super::super) fn created_at(&self) -> Timestamp {
         timestamp(self.created_at)
     }
 
-    pub(super) fn is_of(&self, fingerprint: Fingerprint) -> bool {
+    pub(in super::super) fn is_of(&self, fingerprint: Fingerprint) -> bool {
         self.fingerprint.as_deref() == Some(&fingerprint.to_string())
     }
 
     /// The order, if it was placed.
-    pub(super) fn shown(&self) -> Result<Option<Order>, StoreError> {
+    pub(in super::super) fn shown(&self) -> Result<Option<Order>, StoreError> {
         self.status.shown().map(|status| self.order(status)).transpose()
     }
 
     /// The order as it was when it was placed.
-    pub(super) fn as_placed(&self) -> Result<Order, StoreError> {
+    pub(in super::super) fn as_placed(&self) -> Result<Order, StoreError> {
         let order = self.order(OrderStatus::Placed)?;
         Ok(Order { updated_at: order.created_at, version: 1, ..order })
     }
@@ -232,7 +236,7 @@ impl OrderDocument {
         Ok(Order { status, updated_at: timestamp(self.updated_at), version, ..placed })
     }
 
-    pub(super) fn refusal(&self) -> Result<Refusal, StoreError> {
+    pub(in super::super) fn refusal(&self) -> Result<Refusal, StoreError> {
         let text = self.refusal.as_deref().unwrap_or_default();
         serde_json::from_str(text)
             .map_err(|error| StoreError::Corrupt(format!("order {}, refusal: {error}", self.id())))
@@ -240,10 +244,6 @@ impl OrderDocument {
 }
 
 /// By what a repeat of this user is known.
-pub(super) fn key_of(user: UserId, key: &IdempotencyKey) -> String {
+pub(in super::super) fn key_of(user: UserId, key: &IdempotencyKey) -> String {
     format!("{user}/{}", key.as_str())
-}
-
-fn whole(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
