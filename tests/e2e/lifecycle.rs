@@ -2,10 +2,15 @@
 
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use bookhub_tests::{PATIENCE, Server, Socket};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
-use tokio::{net::TcpListener, time::timeout};
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    net::TcpListener,
+    time::timeout,
+};
 
 /// Flags, variables, the exit code, and a word of the sentence.
 type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], i32, &'a str);
@@ -104,5 +109,44 @@ async fn a_restart_of_the_memory_store_is_a_new_epoch_and_clients_are_told() -> 
     assert_eq!(socket.next().await?["data"]["recovered"], false);
     assert_eq!(socket.next().await?["event"], "subscribed");
     assert_eq!(socket.next().await?["data"]["reason"], "epoch_changed");
+    Ok(())
+}
+
+/// Lines wait for each other a little, but no longer, and not at the end.
+#[tokio::test]
+async fn the_log_is_whole_in_order_and_soon_there() -> Result<()> {
+    let mut child = Server::command(&[], &[("LOG", "info")]).spawn()?;
+    let mut lines = BufReader::new(child.stderr.take().context("stderr is piped")?).lines();
+    let mut line = async || {
+        Ok::<_, anyhow::Error>(timeout(PATIENCE, lines.next_line()).await.context("no line")??)
+    };
+    let url = loop {
+        let said = line().await?.context("the server has ended")?;
+        if let Some((_, url)) = said.split_once("open at ") {
+            break url.split_whitespace().next().unwrap_or_default().to_owned();
+        }
+    };
+    let http = reqwest::Client::new();
+    for _ in 0..300 {
+        http.get(format!("{url}/health/live")).send().await?.error_for_status()?;
+    }
+    http.get(format!("{url}/covers/last")).send().await?;
+    let mut answered = 0;
+    loop {
+        let said = line().await?.context("the server has ended")?;
+        if said.contains("/covers/last") {
+            break;
+        }
+        answered += usize::from(said.contains("request answered") && said.contains("/health/live"));
+    }
+    assert_eq!(answered, 300);
+
+    let process = Pid::from_raw(child.id().context("it runs")?.cast_signed()).context("an id")?;
+    kill_process(process, Signal::TERM)?;
+    let mut last = String::new();
+    while let Some(said) = line().await? {
+        last = said;
+    }
+    assert!(last.contains("stopped"), "{last}");
     Ok(())
 }
