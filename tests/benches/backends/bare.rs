@@ -5,6 +5,7 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     env, fs,
+    net::SocketAddr,
     path::Path,
     process::Stdio,
     sync::Arc,
@@ -26,21 +27,14 @@ use mongodb::{
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines, stdin, stdout},
     process::{Child, ChildStdin, ChildStdout, Command},
+    sync::Mutex,
 };
 
 use crate::{
     call::{Call, Count},
+    least,
     question::{Operation, Question},
 };
-
-/// How much of a request is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Extent {
-    /// All its commands.
-    All,
-    /// The one that answers it, by itself.
-    One,
-}
 
 /// The process, from outside.
 #[derive(Debug)]
@@ -48,6 +42,8 @@ pub(crate) struct Process {
     child: Child,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
+    /// Where it answers as [`least`] does.
+    pub(crate) address: SocketAddr,
 }
 
 impl Process {
@@ -61,8 +57,9 @@ impl Process {
             .spawn()?;
         let input = child.stdin.take().context("stdin is piped")?;
         let output = BufReader::new(child.stdout.take().context("stdout is piped")?).lines();
-        let mut process = Self { child, input, output };
-        process.line().await?;
+        let address = SocketAddr::from(([0, 0, 0, 0], 0));
+        let mut process = Self { child, input, output, address };
+        process.address = process.line().await?.parse()?;
         Ok(process)
     }
 
@@ -74,13 +71,11 @@ impl Process {
     pub(crate) async fn run(
         &mut self,
         operation: Operation,
-        extent: Extent,
         callers: usize,
         time: Duration,
     ) -> Result<u64> {
-        let operation = operation.to_possible_value().context("it has a name")?;
-        let (name, time) = (operation.get_name(), time.as_millis());
-        let order = format!("{name} {} {callers} {time}\n", extent == Extent::All);
+        let (name, time) = (operation.name(), time.as_millis());
+        let order = format!("{name} {callers} {time}\n");
         self.input.write_all(order.as_bytes()).await?;
         self.line().await?.parse().context("a number")
     }
@@ -93,24 +88,17 @@ impl Process {
 /// The process, from inside: does what the lines of its standard input say.
 pub(crate) async fn run(uri: &str, sample: &Path) -> Result<()> {
     let sample: Vec<Book> = serde_json::from_slice(&fs::read(sample)?)?;
-    let driver = Driver::connect(uri).await?;
-    say("ready").await?;
-    let mut prepared = HashMap::new();
+    let (driver, calls) = (Driver::connect(uri).await?, Mutex::default());
+    let prepared = Arc::new(Prepared { driver, sample, calls });
+    say(&least::serve(Arc::clone(&prepared)).await?.to_string()).await?;
     let mut lines = BufReader::new(stdin()).lines();
     while let Some(line) = lines.next_line().await? {
-        let [operation, all, callers, time] =
+        let [operation, callers, time] =
             line.split(' ').collect::<Vec<_>>()[..].try_into().context("an order")?;
         let operation = Operation::from_str(operation, false).map_err(anyhow::Error::msg)?;
-        let extent = if all == "true" { Extent::All } else { Extent::One };
-        // Once, and so in the round that warms up.
-        let calls = match prepared.entry(operation) {
-            Entry::Occupied(entry) => Arc::clone(entry.get()),
-            Entry::Vacant(entry) => {
-                Arc::clone(entry.insert(Arc::new(driver.calls(operation, &sample).await?)))
-            }
-        };
+        let calls = prepared.calls(operation).await?;
         let (callers, time) = (callers.parse()?, Duration::from_millis(time.parse()?));
-        say(&driver.repeat(calls, extent, callers, time).await?.to_string()).await?;
+        say(&prepared.driver.repeat(calls, callers, time).await?.to_string()).await?;
     }
     Ok(())
 }
@@ -119,6 +107,26 @@ async fn say(line: &str) -> Result<()> {
     let mut out = stdout();
     out.write_all(format!("{line}\n").as_bytes()).await?;
     Ok(out.flush().await?)
+}
+
+/// The driver, and what it is called with.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) driver: Driver,
+    sample: Vec<Book>,
+    calls: Mutex<HashMap<Operation, Arc<Vec<Call>>>>,
+}
+
+impl Prepared {
+    /// The calls of an operation: made once, and so in the round that warms up.
+    pub(crate) async fn calls(&self, operation: Operation) -> Result<Arc<Vec<Call>>> {
+        Ok(Arc::clone(match self.calls.lock().await.entry(operation) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                entry.insert(Arc::new(self.driver.calls(operation, &self.sample).await?))
+            }
+        }))
+    }
 }
 
 /// The driver, set up as the shop does.
@@ -150,20 +158,14 @@ impl Driver {
         questions.into_iter().map(|question| Call::new(question, &session, &user)).collect()
     }
 
-    async fn repeat(
-        &self,
-        calls: Arc<Vec<Call>>,
-        extent: Extent,
-        callers: usize,
-        time: Duration,
-    ) -> Result<u64> {
+    async fn repeat(&self, calls: Arc<Vec<Call>>, callers: usize, time: Duration) -> Result<u64> {
         let end = Instant::now() + time;
         let callers = (0..callers).map(|first| {
             let (driver, calls) = (self.clone(), Arc::clone(&calls));
             tokio::spawn(async move {
                 let (mut done, mut own) = (0, calls.iter().skip(first).step_by(callers).cycle());
                 while let Some(call) = own.next().filter(|_| Instant::now() < end) {
-                    driver.call(call.clone(), extent).await?;
+                    driver.call(call.clone()).await?;
                     done += 1;
                 }
                 anyhow::Ok(done)
@@ -173,12 +175,11 @@ impl Driver {
         done.into_iter().sum()
     }
 
-    pub(crate) async fn call(&self, call: Call, extent: Extent) -> Result<()> {
+    /// Calls it, as often as the server does for one request; returns what answers that.
+    pub(crate) async fn call(&self, call: Call) -> Result<Vec<RawDocumentBuf>> {
         let books = self.database.collection::<RawDocumentBuf>("books");
-        match call {
-            Call::Get(id) => {
-                books.find_one(id).await?.context("the book is there")?;
-            }
+        Ok(match call {
+            Call::Get(id) => vec![books.find_one(id).await?.context("the book is there")?],
             Call::List { filter, order, count, most } => {
                 let page = async {
                     let found = books.find(filter).sort(order).limit(most);
@@ -187,7 +188,6 @@ impl Driver {
                 };
                 let count = async {
                     match count {
-                        _ if extent == Extent::One => Ok(0),
                         Count::Estimated => books.estimated_document_count().await,
                         Count::Exact(filter) => books.count_documents(filter).await,
                         Count::UpTo(filter, most) => {
@@ -195,21 +195,18 @@ impl Driver {
                         }
                     }
                 };
-                try_join(page, count).await?;
+                try_join(page, count).await?.0
             }
             Call::Update { session, user, mut id, change } => {
-                if extent == Extent::All {
-                    let raw = |name| self.database.collection::<RawDocumentBuf>(name);
-                    raw("sessions").find_one(session).await?.context("the session is there")?;
-                    raw("users").find_one(user).await?.context("the user is there")?;
-                    let book = books.find_one(id.clone()).await?.context("the book is there")?;
-                    id.insert("version", book.get_i64("version")?);
-                }
+                let raw = |name| self.database.collection::<RawDocumentBuf>(name);
+                raw("sessions").find_one(session).await?.context("the session is there")?;
+                raw("users").find_one(user).await?.context("the user is there")?;
+                let book = books.find_one(id.clone()).await?.context("the book is there")?;
+                id.insert("version", book.get_i64("version")?);
                 let changed = books.find_one_and_update(id, change);
                 let changed = changed.return_document(ReturnDocument::After).await?;
-                changed.context("the book is there")?;
+                vec![changed.context("the book is there")?]
             }
-        }
-        Ok(())
+        })
     }
 }

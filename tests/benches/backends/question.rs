@@ -26,6 +26,12 @@ pub(crate) enum Operation {
 }
 
 impl Operation {
+    /// Its name on the command line.
+    pub(crate) fn name(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
     pub(crate) const fn label(self) -> &'static str {
         match self {
             Self::Get => "get a book",

@@ -6,7 +6,7 @@ use mongodb::bson::Document;
 
 use crate::{
     backend::{Kept, Shop, address},
-    bare::{Driver, Extent},
+    bare::Driver,
     load::Connection,
     question::{Operation, Question},
     spy::Spy,
@@ -35,7 +35,7 @@ pub(crate) async fn commands(
         let status = connection.ask(&question.request(&token)?).await?;
         anyhow::ensure!(status == 200, "{} is answered with {status}", operation.label());
         let sent: Vec<_> = spy.take().into_iter().map(comparable).collect();
-        driver.call(call, Extent::All).await?;
+        driver.call(call).await?;
         let bare: Vec<_> = spy.take().into_iter().map(comparable).collect();
         anyhow::ensure!(sent == bare, "not the same commands:\n{sent:#?}\n{bare:#?}");
         all.push(names(&sent));

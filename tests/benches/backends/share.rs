@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use crate::{
     backend::Shop,
-    bare::Extent,
+    least, load,
     meter::Meter,
     options::Options,
     progress,
@@ -24,18 +24,18 @@ pub(crate) struct Share {
     pub(crate) commands: String,
     /// Of the server, for a request.
     pub(crate) server: Vec<f64>,
+    /// Of the least server that sends the same commands.
+    pub(crate) least: Vec<f64>,
     /// Of the bare driver, for the same commands.
-    pub(crate) all: Vec<f64>,
-    /// Of the bare driver, for the one that answers.
-    pub(crate) one: Vec<f64>,
+    pub(crate) bare: Vec<f64>,
     /// Whether the database was overwhelmed.
     pub(crate) is_refused: bool,
 }
 
 impl Share {
     fn new(operation: Operation, commands: String) -> Self {
-        let (server, all, one) = (Vec::new(), Vec::new(), Vec::new());
-        Self { operation, commands, server, all, one, is_refused: false }
+        let (server, least, bare) = (Vec::new(), Vec::new(), Vec::new());
+        Self { operation, commands, server, least, bare, is_refused: false }
     }
 
     async fn ask(
@@ -56,12 +56,21 @@ impl Share {
         }
         self.server.append(&mut asked.server);
         let kept = shop.store.as_mut().context("there is a database")?;
-        for (extent, taken) in [(Extent::All, &mut self.all), (Extent::One, &mut self.one)] {
-            let meter = Meter::start(kept.bare.id()?)?;
-            let done = kept.bare.run(self.operation, extent, callers, time).await?;
-            sleep(SETTLE).await;
-            taken.push(micros(meter.taken()?, done));
-        }
+        let meter = Meter::start(kept.bare.id()?)?;
+        let requests = least::requests(self.operation);
+        let answers = load::ask(kept.bare.address, &requests, callers, time).await?;
+        anyhow::ensure!(
+            answers.refused == 0,
+            "the least server refuses {}",
+            self.operation.label()
+        );
+        sleep(SETTLE).await;
+        self.least.push(micros(meter.taken()?, answers.times.len()));
+
+        let meter = Meter::start(kept.bare.id()?)?;
+        let done = kept.bare.run(self.operation, callers, time).await?;
+        sleep(SETTLE).await;
+        self.bare.push(micros(meter.taken()?, done));
         Ok(())
     }
 }

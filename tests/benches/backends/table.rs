@@ -65,21 +65,22 @@ impl fmt::Display for Shares<'_> {
         let (label, books) = (self.backend.label(), self.options.share_books(self.backend));
         writeln!(
             f,
-            "| {label}, {books} books, µs of processor time | commands | server | driver, the same \
-             commands | ratio | driver, the one that answers | ratio |"
+            "| {label}, {books} books, µs of processor time | commands | server | least server | ratio \
+             | driver | ratio |"
         )?;
         writeln!(f, "|---|---|---:|---:|---:|---:|---:|")?;
-        for Share { operation, commands, server, all, one, is_refused } in &self.shares {
+        for Share { operation, commands, server, least, bare, is_refused } in &self.shares {
             if *is_refused {
                 writeln!(f, "| {} | {commands} | refused | | | | |", operation.label())?;
                 continue;
             }
-            let (label, [server, all, one]) =
-                (operation.label(), [server, all, one].map(|of| median(of)));
-            let (of_all, of_one) = (server / all, server / one);
+            let (label, [server, least, bare]) =
+                (operation.label(), [server, least, bare].map(|of| median(of)));
+            let (of_least, of_bare) = (server / least, server / bare);
             writeln!(
                 f,
-                "| {label} | {commands} | {server:.0} | {all:.0} | **{of_all:.2}** | {one:.0} | {of_one:.2} |"
+                "| {label} | {commands} | {server:.0} | {least:.0} | {of_least:.2} | {bare:.0} \
+                 | **{of_bare:.2}** |"
             )?;
         }
         Ok(())
