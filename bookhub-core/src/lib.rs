@@ -37,7 +37,7 @@ pub use isbn::Isbn;
 pub use money::{Amount, Price};
 pub use order::{
     Address, Customer, CustomerName, Fingerprint, IdempotencyKey, Order, OrderDraft, OrderId,
-    OrderItem, OrderLine, OrderStatus, Phone, PriceChange, Quantity, Shortage,
+    OrderItem, OrderLine, OrderPatch, OrderStatus, Phone, PriceChange, Quantity, Shortage,
 };
 pub use orders::Orders;
 pub use query::{

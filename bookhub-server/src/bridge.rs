@@ -4,8 +4,8 @@
 use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 use bookhub_core::{
-    Accounts, Author, Book, BookId, Change, ChangeKind, CoverUrl, FeedError, Genre, Position,
-    Price, Stock, Store, Title, Year,
+    Accounts, Amount, Author, Book, BookId, Change, ChangeKind, CoverUrl, FeedError, Genre, Order,
+    OrderId, OrderItem, OrderStatus, Position, Price, Stock, Store, Title, UserId, Year,
 };
 use bookhub_realtime::{Hub, PublishError, Topic};
 use futures_util::{StreamExt as _, stream::BoxStream};
@@ -26,6 +26,11 @@ const RETRY: Duration = Duration::from_millis(500);
 /// The topic of the catalogue.
 pub(crate) fn books_topic() -> Topic {
     "books".parse().expect("a plain word names a topic")
+}
+
+/// The topic of the orders of one user.
+pub(crate) fn orders_topic(user: UserId) -> Topic {
+    format!("orders.{user}").parse().expect("an identifier is a part of a topic")
 }
 
 /// What comes next in the feed.
@@ -136,9 +141,11 @@ impl Bridge {
     fn publish(&self, change: &Change) {
         let at = realtime(change.position);
         let published = match &change.kind {
-            ChangeKind::BookCreated(book) => self.tell(at, "book:created", &Payload::of(book)),
-            ChangeKind::BookUpdated(book) => self.tell(at, "book:updated", &Payload::of(book)),
-            ChangeKind::BookDeleted(id) => self.tell(at, "book:deleted", &json!({ "id": id })),
+            ChangeKind::BookCreated(book) => self.tell_of_book(at, "created", &Payload::of(book)),
+            ChangeKind::BookUpdated(book) => self.tell_of_book(at, "updated", &Payload::of(book)),
+            ChangeKind::BookDeleted(id) => self.tell_of_book(at, "deleted", &json!({ "id": id })),
+            ChangeKind::OrderPlaced(order) => self.tell_of_order(at, "placed", order),
+            ChangeKind::OrderUpdated(order) => self.tell_of_order(at, "updated", order),
             ChangeKind::SessionEnded { session } => {
                 let session = session.to_string();
                 self.hub.revoke(|identity| identity.session() == Some(&session));
@@ -179,13 +186,34 @@ impl Bridge {
         }
     }
 
+    fn tell_of_book(
+        &self,
+        at: bookhub_realtime::Position,
+        what: &str,
+        data: &impl Serialize,
+    ) -> Result<(), PublishError> {
+        self.tell(at, &self.books, &format!("book:{what}"), data)
+    }
+
+    /// Tells its user, and whoever may follow the orders of all.
+    fn tell_of_order(
+        &self,
+        at: bookhub_realtime::Position,
+        what: &str,
+        order: &Order,
+    ) -> Result<(), PublishError> {
+        let topic = orders_topic(order.user);
+        self.tell(at, &topic, &format!("order:{what}"), &OrderPayload::of(order))
+    }
+
     fn tell(
         &self,
         at: bookhub_realtime::Position,
+        topic: &Topic,
         event: &str,
         data: &impl Serialize,
     ) -> Result<(), PublishError> {
-        let position = self.hub.publish_at(at, &self.books, event, data)?;
+        let position = self.hub.publish_at(at, topic, event, data)?;
         tracing::debug!(id = %self.hub.id(position), event, "published");
         Ok(())
     }
@@ -226,6 +254,35 @@ impl<'a> Payload<'a> {
             stock_version: book.stock_version,
             created_at: book.created_at,
             updated_at: book.updated_at,
+        }
+    }
+}
+
+/// What an event says of an order: all but who gets it, which is for those who ask for the order.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OrderPayload<'a> {
+    id: OrderId,
+    user_id: UserId,
+    items: &'a [OrderItem],
+    status: OrderStatus,
+    total: Amount,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    version: u64,
+}
+
+impl<'a> OrderPayload<'a> {
+    fn of(order: &'a Order) -> Self {
+        Self {
+            id: order.id,
+            user_id: order.user,
+            items: &order.items,
+            status: order.status,
+            total: order.total,
+            created_at: order.created_at,
+            updated_at: order.updated_at,
+            version: order.version,
         }
     }
 }

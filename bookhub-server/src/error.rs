@@ -6,14 +6,17 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use bookhub_core::{AccountsError, CatalogError, FieldError, Invalid, StoreError};
+use bookhub_core::{AccountsError, CatalogError, FieldError, Invalid, OrdersError, StoreError};
 use serde::Serialize;
+use serde_json::Value;
 
 /// Why a request failed.
 #[derive(Debug)]
 pub(crate) enum ApiError {
     Catalog(CatalogError),
     Accounts(AccountsError),
+    /// With what is in the way of an order.
+    Orders(OrdersError, Vec<Detail>),
     /// Wrong fields, with the sentence that stands above them.
     Fields(&'static str, Vec<FieldError>),
     /// The body is no JSON object.
@@ -30,12 +33,33 @@ pub(crate) enum ApiError {
     Internal,
 }
 
+/// One thing that is wrong: the field, why, and what else programs may want to know of it.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Detail {
+    #[serde(flatten)]
+    error: FieldError,
+    #[serde(flatten)]
+    more: Value,
+}
+
+impl Detail {
+    pub(crate) fn new(error: FieldError, more: &impl Serialize) -> Self {
+        Self { error, more: serde_json::to_value(more).unwrap_or_default() }
+    }
+}
+
+impl From<FieldError> for Detail {
+    fn from(error: FieldError) -> Self {
+        Self { error, more: Value::Object(serde_json::Map::new()) }
+    }
+}
+
 /// An error as it is sent, waiting in the response for the id of the request.
 #[derive(Debug, Clone)]
 pub(crate) struct ErrorBody {
     error: String,
     code: &'static str,
-    details: Vec<FieldError>,
+    details: Vec<Detail>,
 }
 
 #[derive(Serialize)]
@@ -44,8 +68,8 @@ struct Sent<'a> {
     error: &'a str,
     code: &'static str,
     request_id: &'a str,
-    #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
-    details: &'a [FieldError],
+    #[serde(skip_serializing_if = "<[Detail]>::is_empty")]
+    details: &'a [Detail],
 }
 
 impl ErrorBody {
@@ -82,6 +106,7 @@ impl ApiError {
                 AccountsError::Store(error) => (of_store(error), error.code()),
                 _ => (S::INTERNAL_SERVER_ERROR, "internal"),
             },
+            Self::Orders(error, _) => of_order(error),
             Self::Fields(..) => (S::BAD_REQUEST, "invalid"),
             Self::Json(_) => (S::BAD_REQUEST, "invalid_json"),
             Self::ContentType => (S::UNSUPPORTED_MEDIA_TYPE, "content_type"),
@@ -103,6 +128,8 @@ impl ApiError {
             Self::Catalog(error) => error.to_string(),
             Self::Accounts(AccountsError::Invalid(_)) => INVALID_INPUT.to_owned(),
             Self::Accounts(error) => error.to_string(),
+            Self::Orders(OrdersError::NotFound(_), _) => "Order not found".to_owned(),
+            Self::Orders(error, _) => error.to_string(),
             Self::Fields(sentence, _) => (*sentence).to_owned(),
             Self::Json(problem) => format!("The body is no JSON object: {problem}"),
             Self::ContentType => "Send JSON, with the header Content-Type: application/json".into(),
@@ -126,8 +153,9 @@ impl ApiError {
         }
     }
 
-    fn into_details(self) -> Vec<FieldError> {
-        match self {
+    fn into_details(self) -> Vec<Detail> {
+        let errors = match self {
+            Self::Orders(_, details) => return details,
             Self::Fields(_, details) => details,
             Self::Catalog(error) => error.into_fields(),
             Self::Accounts(AccountsError::Invalid(invalid)) => invalid.into_errors(),
@@ -138,7 +166,8 @@ impl ApiError {
                 vec![FieldError::new("email", error)]
             }
             _ => Vec::new(),
-        }
+        };
+        errors.into_iter().map(Detail::from).collect()
     }
 }
 
@@ -152,6 +181,21 @@ const fn of_catalog(error: &CatalogError) -> StatusCode {
         CatalogError::Invalid(_) => StatusCode::BAD_REQUEST,
         CatalogError::Store(error) => of_store(error),
         _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+const fn of_order(error: &OrdersError) -> (StatusCode, &'static str) {
+    use StatusCode as S;
+    match error {
+        OrdersError::NotFound(_) => (S::NOT_FOUND, "not_found"),
+        OrdersError::OutOfStock(_) => (S::CONFLICT, "out_of_stock"),
+        OrdersError::PriceChanged(_) => (S::CONFLICT, "price_changed"),
+        OrdersError::KeyReused => (S::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
+        OrdersError::InFlight => (S::CONFLICT, "order_in_flight"),
+        OrdersError::NotAllowed { .. } => (S::CONFLICT, "status_not_allowed"),
+        OrdersError::Conflict => (S::CONFLICT, "conflict"),
+        OrdersError::Store(error) => (of_store(error), error.code()),
+        _ => (S::INTERNAL_SERVER_ERROR, "internal"),
     }
 }
 
@@ -180,6 +224,9 @@ impl IntoResponse for ApiError {
         let headers = response.headers_mut();
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        }
+        if code == "order_in_flight" {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -101,11 +101,13 @@ impl Server {
             true => Some(open_bridge(&store, &hub, &accounts).await?),
             false => None,
         };
-        let settling = tokio::spawn(settle(Orders::new(Arc::clone(&store))));
+        let orders = Orders::new(Arc::clone(&store));
+        let settling = tokio::spawn(settle(orders.clone()));
         let state = AppState::new(Shared {
             catalog: bookhub_core::Catalog::new(Arc::clone(&store)),
             store,
             accounts,
+            orders,
             tokens,
             hub: hub.clone(),
             bridge: bridge.as_ref().map(JoinHandle::abort_handle),

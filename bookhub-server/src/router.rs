@@ -15,7 +15,7 @@ use tower_http::{
 use crate::{
     error::ApiError,
     observe::observe,
-    routes::{auth, books, covers, health, page},
+    routes::{auth, books, covers, health, orders, page},
     state::AppState,
 };
 
@@ -38,7 +38,9 @@ pub(crate) fn router(state: AppState) -> Router {
             get(books::get).put(books::update).patch(books::update).delete(books::delete),
         )
         .route("/api/books/{id}/stock", post(books::adjust_stock))
-        .route("/api/genres", get(books::genres));
+        .route("/api/genres", get(books::genres))
+        .route("/api/orders", get(orders::list).post(orders::place))
+        .route("/api/orders/{id}", get(orders::get).patch(orders::update));
     if state.config.realtime {
         router = router
             .route_service("/ws", state.hub.websocket())
@@ -81,6 +83,7 @@ fn cors(origins: &[String]) -> CorsLayer {
             header::CONTENT_TYPE,
             header::IF_MATCH,
             header::IF_NONE_MATCH,
+            HeaderName::from_static("idempotency-key"),
             HeaderName::from_static("last-event-id"),
         ])
         .expose_headers(shown.map(HeaderName::from_static))

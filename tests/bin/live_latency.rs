@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use bookhub_tests::{Admin, Server, Socket};
+use bookhub_tests::{Person, Server, Socket};
 use futures_util::future::try_join_all;
 use hdrhistogram::Histogram;
 use serde_json::json;
@@ -51,7 +51,7 @@ async fn drain(mut socket: Socket) -> Result<()> {
 }
 
 /// Microseconds from the end of each answer to the event; 0 where the event was there first.
-async fn measure(admin: &Admin, mut socket: Socket) -> Result<Histogram<u64>> {
+async fn measure(admin: &Person, mut socket: Socket) -> Result<Histogram<u64>> {
     let book = admin.create("Measured").await?;
     let id = book["id"].as_str().context("an id")?.to_owned();
     socket.next().await?;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use bookhub_tests::{Admin, Database, PATIENCE, Server, java_server};
+use bookhub_tests::{Database, PATIENCE, Person, Server, java_server};
 use mongodb::{
     Client,
     bson::{Document, doc},
@@ -15,7 +15,7 @@ use tokio::time::sleep;
 /// Generous: an answer is due in two seconds.
 const PROMPT: Duration = Duration::from_secs(10);
 
-async fn ready(admin: &Admin) -> Result<StatusCode> {
+async fn ready(admin: &Person) -> Result<StatusCode> {
     Ok(admin.send(Method::GET, "/health/ready", &Value::Null).await?.status())
 }
 

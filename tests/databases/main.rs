@@ -1,6 +1,9 @@
 //! The store on real databases: the one contract of every backend, and what only a database can do
 //! to a shop. `tests/run` builds the databases.
 
+#[path = "../api/mod.rs"]
+mod api;
+mod api_on_mongodb;
 mod checkouts;
 mod cli;
 mod contract;

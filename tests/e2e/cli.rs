@@ -121,7 +121,7 @@ impl Watch {
     }
 
     /// Waits until it follows: until it shows one of the books that are created meanwhile.
-    async fn until_it_follows(&mut self, admin: &bookhub_tests::Admin) -> Result<()> {
+    async fn until_it_follows(&mut self, admin: &bookhub_tests::Person) -> Result<()> {
         let creating = async {
             loop {
                 admin.create("Are you there?").await?;

@@ -1,5 +1,8 @@
 //! Black-box tests: the real binaries, real sockets, nothing of their inside.
 
+#[path = "../api/mod.rs"]
+mod api;
+mod api_in_memory;
 mod bad_input;
 mod catalogue;
 mod cli;

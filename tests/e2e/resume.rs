@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use bookhub_tests::{Admin, PATIENCE, Server, Socket};
+use bookhub_tests::{PATIENCE, Person, Server, Socket};
 use futures_util::future::try_join_all;
 use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde_json::{Value, json};
@@ -80,7 +80,7 @@ fn cut_points(random: &mut StdRng) -> Vec<Cut> {
 }
 
 /// Creates, changes and deletes books, eight writers at once.
-async fn write(admin: &Admin, mut random: StdRng) -> Result<()> {
+async fn write(admin: &Person, mut random: StdRng) -> Result<()> {
     let writers = (0..8).map(|writer| {
         let (admin, mut random) = (admin.clone(), StdRng::seed_from_u64(random.next_u64()));
         async move {

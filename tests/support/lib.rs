@@ -10,7 +10,7 @@ mod socket;
 pub use database::{Database, ferret, java_server};
 pub use program::{Finished, program, run_cli, run_cli_on_database};
 pub use relay::Relay;
-pub use server::{Admin, Server};
+pub use server::{Person, Server};
 pub use socket::Socket;
 
 /// A deadline that only something that hangs can miss.

@@ -82,15 +82,27 @@ impl Server {
     ///
     /// # Errors
     /// If the development admin cannot log in.
-    pub async fn admin(&self) -> Result<Admin> {
+    pub async fn admin(&self) -> Result<Person> {
+        self.login("login", &json!({ "username": "admin", "password": "admin123" })).await
+    }
+
+    /// A new user of this name, who is logged in.
+    ///
+    /// # Errors
+    /// If the name is taken.
+    pub async fn user(&self, name: &str) -> Result<Person> {
+        let account = json!({ "username": name, "password": "a long way to say hello" });
+        self.login("signup", &account).await
+    }
+
+    async fn login(&self, way: &str, account: &Value) -> Result<Person> {
         // The server closes a connection that was idle for ten seconds: a request that is sent into
         // that moment would be lost, so connections are not kept that long.
         let http = reqwest::Client::builder().pool_idle_timeout(Duration::from_secs(5)).build()?;
-        let login = json!({ "username": "admin", "password": "admin123" });
-        let answer = http.post(format!("{}/api/auth/login", self.url)).json(&login).send().await?;
+        let answer = http.post(format!("{}/api/auth/{way}", self.url)).json(account).send().await?;
         let body: Value = answer.error_for_status()?.json().await?;
         let token = body["token"].as_str().context("a login answers a token")?.to_owned();
-        Ok(Admin { url: self.url.clone(), http, token })
+        Ok(Person { url: self.url.clone(), http, token })
     }
 
     /// The id of its process, while it runs.
@@ -129,16 +141,16 @@ impl Server {
     }
 }
 
-/// An admin's way to the API.
+/// Somebody's way to the API, who is logged in.
 #[derive(Debug, Clone)]
-pub struct Admin {
+pub struct Person {
     url: String,
     http: reqwest::Client,
     /// The login token.
     pub token: String,
 }
 
-impl Admin {
+impl Person {
     /// The same login at another server.
     #[must_use]
     pub fn at(&self, server: &Server) -> Self {

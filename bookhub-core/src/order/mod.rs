@@ -4,6 +4,7 @@
 mod customer;
 mod draft;
 mod key;
+mod patch;
 mod quantity;
 mod refusal;
 mod status;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use customer::{Address, Customer, CustomerName, Phone};
 pub use draft::{OrderDraft, OrderLine};
 pub use key::{Fingerprint, IdempotencyKey};
+pub use patch::OrderPatch;
 pub use quantity::Quantity;
 pub(crate) use refusal::Refusal;
 pub use refusal::{PriceChange, Shortage};

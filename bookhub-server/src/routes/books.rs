@@ -5,31 +5,24 @@ use std::sync::Arc;
 use axum::{
     Json,
     extract::{FromRequestParts, Path, RawQuery, State},
-    http::{
-        HeaderMap, HeaderName, HeaderValue, StatusCode,
-        header::{self, InvalidHeaderValue},
-        request::Parts,
-    },
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use bookhub_core::{
-    Book, BookDraft, BookId, BookPage, BookPatch, BookQuery, CatalogError, Invalid, Position,
-    StockAdjustment,
+    Book, BookDraft, BookId, BookPatch, BookQuery, CatalogError, Invalid, StockAdjustment,
 };
 use jiff::Timestamp;
 use serde_json::json;
-use url::form_urlencoded;
 
 use crate::{
     auth::Admin,
     body::JsonObject,
-    bridge::realtime,
     error::{ApiError, INVALID_BOOK, INVALID_QUERY},
     etag,
+    routes::listing::{self, Parameters},
     state::AppState,
 };
 
-static FEED_POSITION: HeaderName = HeaderName::from_static("x-feed-position");
 static TOTAL: HeaderName = HeaderName::from_static("x-total-count");
 static TOTAL_RELATION: HeaderName = HeaderName::from_static("x-total-count-relation");
 
@@ -39,9 +32,8 @@ pub(crate) async fn list(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let parameters = parameters(query.as_deref().unwrap_or_default())?;
-    let query = BookQuery::parse(parameters.iter().map(|(name, value)| (name, value)))
-        .map_err(ApiError::fields(INVALID_QUERY))?;
+    let parameters = Parameters::parse(query.as_deref().unwrap_or_default())?;
+    let query = BookQuery::parse(parameters.iter()).map_err(ApiError::fields(INVALID_QUERY))?;
     let page = state.catalog.list(&query).await?;
 
     let now = Timestamp::now();
@@ -52,10 +44,8 @@ pub(crate) async fn list(
     if !page.total.exact {
         answer.insert(TOTAL_RELATION.clone(), HeaderValue::from_static("gte"));
     }
-    if let Some(link) = next_link(&page, &parameters).map_err(|_| ApiError::Internal)? {
-        answer.insert(header::LINK, link);
-    }
-    put_position(&state, page.position, &mut response)?;
+    answer.extend(parameters.next("/api/books", page.next.as_ref())?);
+    response.headers_mut().extend([listing::position(&state, page.position)?]);
     Ok(response)
 }
 
@@ -72,7 +62,7 @@ pub(crate) async fn get(
     } else {
         shown(&book, now)
     };
-    put_position(&state, position, &mut response)?;
+    response.headers_mut().extend([listing::position(&state, position)?]);
     Ok(response)
 }
 
@@ -171,32 +161,6 @@ pub(crate) fn parse_id(text: &str) -> Result<BookId, ApiError> {
     text.parse().map_err(|_| ApiError::NotFound("Book not found"))
 }
 
-/// The parameters of a query, which must be UTF-8.
-fn parameters(query: &str) -> Result<Vec<(String, String)>, ApiError> {
-    form_urlencoded::parse(query.as_bytes())
-        .map(|(name, value)| match value.contains('\u{fffd}') {
-            true => Err(Invalid::field(name.into_owned(), "Must be UTF-8, percent-encoded.")),
-            false => Ok((name.into_owned(), value.into_owned())),
-        })
-        .collect::<Result<_, _>>()
-        .map_err(ApiError::fields(INVALID_QUERY))
-}
-
-/// The `Link` to the next page (RFC 8288): the same query with another cursor.
-fn next_link(
-    page: &BookPage,
-    parameters: &[(String, String)],
-) -> Result<Option<HeaderValue>, InvalidHeaderValue> {
-    let Some(next) = &page.next else {
-        return Ok(None);
-    };
-    let query = form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(parameters.iter().filter(|(name, _)| name != "cursor"))
-        .append_pair("cursor", &next.to_string())
-        .finish();
-    HeaderValue::try_from(format!("</api/books?{query}>; rel=\"next\"")).map(Some)
-}
-
 fn shown(book: &Arc<Book>, now: Timestamp) -> Response {
     let tag = etag::of_book(book, now);
     (
@@ -210,18 +174,6 @@ fn not_modified(book: &Book, now: Timestamp) -> Response {
     let tag = etag::of_book(book, now);
     let headers = [(header::ETAG, tag), (header::CACHE_CONTROL, "no-cache".to_owned())];
     (StatusCode::NOT_MODIFIED, headers).into_response()
-}
-
-/// Says up to where the answer includes every change, for clients that fetch and follow.
-fn put_position(
-    state: &AppState,
-    position: Position,
-    response: &mut Response,
-) -> Result<(), ApiError> {
-    let id = state.hub.id(realtime(position)).to_string();
-    let value = HeaderValue::try_from(id).map_err(|_| ApiError::Internal)?;
-    response.headers_mut().insert(FEED_POSITION.clone(), value);
-    Ok(())
 }
 
 impl From<Invalid> for ApiError {

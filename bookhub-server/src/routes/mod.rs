@@ -5,4 +5,6 @@ pub(crate) mod auth;
 pub(crate) mod books;
 pub(crate) mod covers;
 pub(crate) mod health;
+pub(crate) mod listing;
+pub(crate) mod orders;
 pub(crate) mod page;
