@@ -13,6 +13,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.locks.Lock;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.Supplier;
 
 /**
  * The memory backend with change streams as MongoDB documents them. Its own miss what findAndModify
@@ -23,6 +27,8 @@ final class StreamingBackend extends MemoryBackend {
     private final Recorder recorder = new Recorder(getCursorRegistry());
     /** The identifiers of collections by their full names: a collection that is made anew has another. */
     private final Map<String, UUID> identifiers = new ConcurrentHashMap<>();
+    /** Held alone by what changes collections: the backend itself trips over who writes there meanwhile. */
+    private final ReadWriteLock collections = new ReentrantReadWriteLock();
 
     @Override
     public MemoryDatabase openOrCreateDatabase(String name) {
@@ -36,10 +42,29 @@ final class StreamingBackend extends MemoryBackend {
 
     @Override
     public Document handleCommand(Channel channel, String database, String command, Document query) {
-        if (command.equals("forgetHistory")) {
-            recorder.forget();
-            return new Document("ok", 1.0);
+        return switch (command) {
+            case "forgetHistory" -> {
+                recorder.forget();
+                yield new Document("ok", 1.0);
+            }
+            // It waits for changes.
+            case "getMore" -> handle(channel, database, command, query);
+            case "createIndexes", "drop", "dropDatabase", "renameCollection" ->
+                with(collections.writeLock(), () -> handle(channel, database, command, query));
+            default -> with(collections.readLock(), () -> handle(channel, database, command, query));
+        };
+    }
+
+    private static Document with(Lock lock, Supplier<Document> work) {
+        lock.lock();
+        try {
+            return work.get();
+        } finally {
+            lock.unlock();
         }
+    }
+
+    private Document handle(Channel channel, String database, String command, Document query) {
         List<Document> collections = command.equals("dropDatabase") ? collections(channel, database) : List.of();
         Document response = super.handleCommand(channel, database, command, query);
         if (response.get("ok") instanceof Number ok && ok.intValue() == 1) {
