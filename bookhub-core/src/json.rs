@@ -1,7 +1,7 @@
 //! Reads the fields of a JSON object into domain types and collects every problem on the way.
 //! Must not know what the object describes.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::RangeInclusive};
 
 use serde_json::{Map, Value};
 
@@ -80,16 +80,16 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A list of 1 to `most` objects that must be there, each read by `read`.
+    /// A list of so many objects that must be there, each read by `read`.
     pub(crate) fn list<T>(
         &mut self,
         field: &'static str,
-        most: usize,
+        lengths: RangeInclusive<usize>,
         read: Reader<T>,
     ) -> Option<Vec<T>> {
         let object = self.object;
         let problem = match object.get(field) {
-            Some(Value::Array(values)) if (1..=most).contains(&values.len()) => {
+            Some(Value::Array(values)) if lengths.contains(&values.len()) => {
                 let name = |place: usize| format!("{field}[{place}]");
                 let values = values.iter().enumerate();
                 let read: Vec<_> =
@@ -100,7 +100,8 @@ impl<'a> Fields<'a> {
             Some(_) => "Is no list".to_owned(),
             None => "Is missing".to_owned(),
         };
-        self.refuse(field, format!("{problem}: give a list of 1 to {most} objects."));
+        let (least, most) = lengths.into_inner();
+        self.refuse(field, format!("{problem}: give a list of {least} to {most} objects."));
         None
     }
 

@@ -2,6 +2,8 @@
 
 mod accounts;
 mod book;
+mod cart;
+mod carts;
 mod catalog;
 mod change;
 mod clock;
@@ -26,6 +28,8 @@ pub use book::{
     Author, Book, BookContent, BookDraft, BookId, BookPatch, CoverUrl, Description, Genre,
     ShownBook, Stock, StockAdjustment, StockReason, Title, Year,
 };
+pub use cart::{Cart, CartLine};
+pub use carts::{Carts, FilledCart};
 pub use catalog::Catalog;
 pub use change::{Change, ChangeKind, Epoch, Position};
 pub use clock::Clock;
@@ -47,8 +51,8 @@ pub use query::{
 pub use sample::{load_sample, sample_catalogue};
 pub use search::{GenreKey, SearchQuery, normalise, sort_key, terms};
 pub use store::{
-    Account, BookStore, BookUpdate, Feed, MemoryConfig, MemoryStore, NewOrder, OrderStore,
-    PasswordHash, SessionStore, Settled, Store, UserStore,
+    Account, BookStore, BookUpdate, CartStore, Feed, MemoryConfig, MemoryStore, NewOrder,
+    OrderStore, PasswordHash, SessionStore, Settled, Store, UserStore,
 };
 #[cfg(feature = "mongo")]
 pub use store::{MongoConfig, MongoStore};

@@ -21,7 +21,7 @@ use std::{
 };
 
 use bookhub_core::{
-    Accounts, AccountsError, BookQuery, CatalogError, Ensured, MemoryStore, MongoConfig,
+    Accounts, AccountsError, BookQuery, Carts, CatalogError, Ensured, MemoryStore, MongoConfig,
     MongoStore, Orders, Signup, Store, StoreError,
 };
 use bookhub_realtime::{Hub, HubConfig};
@@ -101,12 +101,14 @@ impl Server {
             true => Some(open_bridge(&store, &hub, &accounts).await?),
             false => None,
         };
+        let carts = Carts::new(Arc::clone(&store));
         let orders = Orders::new(Arc::clone(&store));
         let settling = tokio::spawn(settle(orders.clone()));
         let state = AppState::new(Shared {
             catalog: bookhub_core::Catalog::new(Arc::clone(&store)),
             store,
             accounts,
+            carts,
             orders,
             tokens,
             hub: hub.clone(),

@@ -15,7 +15,7 @@ use tower_http::{
 use crate::{
     error::ApiError,
     observe::observe,
-    routes::{auth, books, covers, health, orders, page},
+    routes::{auth, books, cart, covers, health, orders, page},
     state::AppState,
 };
 
@@ -39,6 +39,7 @@ pub(crate) fn router(state: AppState) -> Router {
         )
         .route("/api/books/{id}/stock", post(books::adjust_stock))
         .route("/api/genres", get(books::genres))
+        .route("/api/cart", get(cart::get).put(cart::put).delete(cart::delete))
         .route("/api/orders", get(orders::list).post(orders::place))
         .route("/api/orders/{id}", get(orders::get).patch(orders::update));
     if state.config.realtime {

@@ -1,6 +1,7 @@
 //! The HTTP API as it is promised, row by row: each good answer, and each error. The same on every
 //! backend: whoever includes this says how a shop without books is opened.
 
+pub(crate) mod cart;
 pub(crate) mod orders;
 
 use anyhow::{Context as _, Result, ensure};
@@ -11,6 +12,12 @@ use serde_json::Value;
 /// Each case as a test, on shops that `$open` opens for cases of this name.
 macro_rules! cases {
     ($open:path) => {
+        crate::api::cases! { $open, cart:
+            a_cart_is_the_same_on_every_device,
+            what_a_guest_had_is_merged,
+            a_cart_is_nobody_elses,
+            what_is_wrong_with_a_cart_is_named,
+        }
         crate::api::cases! { $open, orders:
             an_order_is_placed_once_by_its_key,
             what_was_ordered_stays_as_it_was,

@@ -6,6 +6,7 @@
 //! that is gone.
 
 mod books;
+mod carts;
 mod concurrent;
 mod feed;
 mod lists;
@@ -18,6 +19,7 @@ mod samples;
 mod search;
 
 pub use books::*;
+pub use carts::*;
 pub use concurrent::*;
 pub use feed::*;
 pub use lists::*;
@@ -97,6 +99,11 @@ macro_rules! store_contract {
             keys_of_different_users_never_meet
             a_key_is_forgotten_after_its_lifetime
             repeats_at_once_place_one_order
+            a_cart_is_kept_as_it_was_put
+            a_merge_keeps_the_greater_number_of_each_book
+            merges_at_once_all_count
+            carts_are_not_fed
+            books_are_found_by_their_ids
             any_list_of_operations_does_what_it_does_to_a_plain_list
         }
     };

@@ -59,7 +59,7 @@ impl OrderDraft {
     /// and `customer`. Items of the same book become one line.
     pub fn from_json(object: &Map<String, Value>) -> Result<Self, Invalid> {
         let mut fields = Fields::of(object, &["items", "customer"], READ_ONLY);
-        let items = fields.list("items", Self::MOST_ITEMS, OrderLine::from_json);
+        let items = fields.list("items", 1..=Self::MOST_ITEMS, OrderLine::from_json);
         let customer = fields.object("customer", Customer::from_json);
         let lines = items.map(|items| merge(items, &mut fields));
         let draft = lines.zip(customer).map(|(lines, customer)| Self { lines, customer });
@@ -107,15 +107,9 @@ fn merge(items: Vec<OrderLine>, fields: &mut Fields<'_>) -> Vec<OrderLine> {
             lines.push(item);
             continue;
         };
-        match Quantity::new(i64::from(line.quantity.count()) + i64::from(item.quantity.count())) {
+        match line.quantity.plus(item.quantity) {
             Ok(sum) => line.quantity = sum,
-            Err(_) => fields.refuse(
-                format!("items[{place}].quantity"),
-                format!(
-                    "Makes more than {} copies of this book together with the items before it.",
-                    Quantity::MAX
-                ),
-            ),
+            Err(problem) => fields.refuse(format!("items[{place}].quantity"), problem),
         }
         match (line.expected_price, item.expected_price) {
             (Some(one), Some(other)) if one != other => fields.refuse(

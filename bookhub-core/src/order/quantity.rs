@@ -34,6 +34,16 @@ impl Quantity {
         }
     }
 
+    /// Both numbers together, of items of one book.
+    pub(crate) fn plus(self, more: Self) -> Result<Self, BadValue> {
+        Self::new(i64::from(self.0) + i64::from(more.0)).map_err(|_| {
+            let most = Self::MAX;
+            BadValue::new(format!(
+                "Makes more than {most} copies of this book together with the items before it."
+            ))
+        })
+    }
+
     /// The number of copies.
     #[must_use]
     pub const fn count(self) -> u32 {

@@ -24,6 +24,7 @@ pub use order::{NewOrder, OrderStore, Settled};
 
 use crate::{
     book::{Book, BookContent, BookId, Stock},
+    cart::Cart,
     change::{Change, Epoch, Position},
     error::{BookWriteError, FeedError, StoreError, UserWriteError},
     query::{BookPage, BookQuery, GenreCount},
@@ -52,7 +53,7 @@ use crate::{
 /// ```
 #[async_trait]
 pub trait Store:
-    BookStore + OrderStore + UserStore + SessionStore + Feed + fmt::Debug + 'static
+    BookStore + CartStore + OrderStore + UserStore + SessionStore + Feed + fmt::Debug + 'static
 {
     /// Whether the store works at this moment; quick, for a health check.
     async fn health(&self) -> Result<(), StoreError>;
@@ -78,6 +79,9 @@ pub trait Store:
 pub trait BookStore: Send + Sync {
     /// The book `id` as it is, and a position up to which every change of it is included.
     async fn book(&self, id: BookId) -> Result<(Option<Arc<Book>>, Position), StoreError>;
+
+    /// Those of these books that there are, in whatever order.
+    async fn books_by_id(&self, ids: &[BookId]) -> Result<Vec<Arc<Book>>, StoreError>;
 
     /// One page of books. Every change up to its position is included in it; a book that exists
     /// all the while is on exactly one page of a walk along the cursors, whatever else comes and
@@ -136,6 +140,30 @@ pub struct BookUpdate {
     pub stock: Option<Stock>,
     /// When the new content was written.
     pub updated_at: Timestamp,
+}
+
+/// The carts of users. Nobody else hears of them: they are not in the feed.
+///
+/// ```
+/// use bookhub_core::{CartStore, MemoryStore, UserId};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let alice = UserId::generate(jiff::Timestamp::now());
+/// assert!(MemoryStore::new().cart(alice).await.unwrap().lines().is_empty());
+/// # }
+/// ```
+#[async_trait]
+pub trait CartStore: Send + Sync {
+    /// The cart of `user`; an empty one if there is none.
+    async fn cart(&self, user: UserId) -> Result<Cart, StoreError>;
+
+    /// Puts a cart in the place of that of `user`; an empty one takes it away.
+    async fn put_cart(&self, user: UserId, cart: Cart) -> Result<(), StoreError>;
+
+    /// Merges a cart into that of `user`, of each book the greater number of copies, and returns
+    /// what it is then. Of merges at the same time none is lost; in what order the books stand
+    /// afterwards is not promised.
+    async fn merge_cart(&self, user: UserId, cart: Cart) -> Result<Cart, StoreError>;
 }
 
 /// The accounts. The store keeps usernames and email addresses unique by their keys.

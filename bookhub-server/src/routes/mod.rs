@@ -3,6 +3,7 @@
 
 pub(crate) mod auth;
 pub(crate) mod books;
+pub(crate) mod cart;
 pub(crate) mod covers;
 pub(crate) mod health;
 pub(crate) mod listing;

@@ -23,6 +23,11 @@ impl BookStore for MemoryStore {
         Ok((state.catalogue.book(id).cloned(), state.history.head()))
     }
 
+    async fn books_by_id(&self, ids: &[BookId]) -> Result<Vec<Arc<Book>>, StoreError> {
+        let state = self.snapshot();
+        Ok(ids.iter().filter_map(|id| state.catalogue.book(*id).cloned()).collect())
+    }
+
     async fn books(&self, query: &BookQuery) -> Result<BookPage, StoreError> {
         Ok(plan::page(&self.snapshot(), query))
     }

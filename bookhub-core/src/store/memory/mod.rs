@@ -21,6 +21,7 @@
 //! Must not know the rules of the shop.
 
 mod books;
+mod carts;
 mod catalogue;
 mod entry;
 mod feed;

@@ -3,11 +3,15 @@
 
 use std::sync::Arc;
 
-use imbl::Vector;
+use imbl::{HashMap, Vector};
 use jiff::Timestamp;
 
 use super::{catalogue::Catalogue, ledger::Ledger, people::People};
-use crate::change::{Change, ChangeKind, Position};
+use crate::{
+    cart::Cart,
+    change::{Change, ChangeKind, Position},
+    user::UserId,
+};
 
 /// Everything at one moment.
 #[derive(Clone, Default)]
@@ -15,6 +19,7 @@ pub(super) struct State {
     pub(super) catalogue: Catalogue,
     pub(super) people: People,
     pub(super) ledger: Ledger,
+    pub(super) carts: HashMap<UserId, Cart>,
     pub(super) history: History,
 }
 

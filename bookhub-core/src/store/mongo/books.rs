@@ -38,6 +38,14 @@ impl BookStore for MongoStore {
         Ok((self.current(id).await?.map(Arc::new), position))
     }
 
+    async fn books_by_id(&self, ids: &[BookId]) -> Result<Vec<Arc<Book>>, StoreError> {
+        let ids: Vec<_> = ids.iter().map(|id| documents::uuid(id.uuid())).collect();
+        let (books, asked) = (self.books(), doc! { "_id": { "$in": ids } });
+        let found = async { books.find(asked).await?.try_collect::<Vec<_>>().await };
+        // One that makes no sense is as good as none.
+        Ok(self.answer(found).await?.iter().filter_map(documents::readable).map(Arc::new).collect())
+    }
+
     async fn books(&self, query: &BookQuery) -> Result<BookPage, StoreError> {
         // What has been seen in the feed before the read is in what is read.
         let position = self.feed.seen();

@@ -13,6 +13,7 @@
 //! Must not know the rules of the shop.
 
 mod books;
+mod carts;
 mod connect;
 mod documents;
 mod error;

@@ -4,7 +4,6 @@
 use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
-use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use mongodb::{
     bson::{DateTime, Document, RawDocumentBuf, doc},
@@ -22,7 +21,7 @@ use crate::{
     error::{OrderWriteError, StoreError},
     order::{Fingerprint, IdempotencyKey, Order, OrderId, OrderItem, OrderLine, OrderStatus},
     query::{OrderCursor, OrderPage, OrderQuery},
-    store::{NewOrder, OrderStore, Settled},
+    store::{BookStore as _, NewOrder, OrderStore, Settled},
 };
 
 #[async_trait]
@@ -131,7 +130,7 @@ impl MongoStore {
         changes: &mut Vec<ChangeKind>,
     ) -> Result<Arc<Order>, OrderWriteError> {
         let books = self.books_of(&order.lines).await?;
-        let document = match order.refusal(|id| books.get(&id)) {
+        let document = match order.refusal(|id| books.get(&id).map(Arc::as_ref)) {
             None => {
                 let item = |line: &OrderLine| {
                     books.get(&line.book).map(|book| OrderItem::of(book, line.quantity))
@@ -226,14 +225,12 @@ impl MongoStore {
     }
 
     /// The books of these lines, as far as there are any.
-    async fn books_of(&self, lines: &[OrderLine]) -> Result<HashMap<BookId, Book>, StoreError> {
-        let ids: Vec<_> = lines.iter().map(|line| documents::uuid(line.book.uuid())).collect();
-        let books = self.books();
-        let found = books.find(doc! { "_id": { "$in": ids } });
-        let found = async { found.await?.try_collect::<Vec<_>>().await };
-        // One that makes no sense cannot be sold.
-        let found = self.answer(found).await?;
-        let books = found.iter().filter_map(documents::readable);
-        Ok(books.map(|book| (book.id, book)).collect())
+    async fn books_of(
+        &self,
+        lines: &[OrderLine],
+    ) -> Result<HashMap<BookId, Arc<Book>>, StoreError> {
+        let ids: Vec<_> = lines.iter().map(|line| line.book).collect();
+        let books = self.books_by_id(&ids).await?;
+        Ok(books.into_iter().map(|book| (book.id, book)).collect())
     }
 }

@@ -15,6 +15,7 @@ pub(super) const BOOKS: &str = "books";
 pub(super) const USERS: &str = "users";
 pub(super) const ORDERS: &str = "orders";
 pub(super) const SESSIONS: &str = "sessions";
+pub(super) const CARTS: &str = "carts";
 /// What the shop itself keeps.
 pub(super) const SETTINGS: &str = "settings";
 /// What the processes know of the feed together.

@@ -284,7 +284,7 @@ fn identifier(value: RawBsonRef<'_>) -> Result<Uuid, String> {
 }
 
 /// A whole number, of whatever numeric type: a shell writes 5 as 5.0.
-fn whole(value: RawBsonRef<'_>) -> Result<i64, String> {
+pub(super) fn whole(value: RawBsonRef<'_>) -> Result<i64, String> {
     const LARGEST: f64 = 9_007_199_254_740_992.0;
     match value {
         RawBsonRef::Int32(number) => Ok(number.into()),

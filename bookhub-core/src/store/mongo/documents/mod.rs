@@ -2,6 +2,7 @@
 //! what others have written may not make sense, and is then an error that names the document.
 
 mod book;
+mod cart;
 mod order;
 mod user;
 
@@ -12,6 +13,7 @@ use uuid::Uuid;
 
 pub(super) use self::{
     book::{INTERNAL, book, content_update, id, of_book, readable, repair, sort_field, sort_value},
+    cart::cart,
     order::{ItemDocument, OrderDocument, Status, Todo, key_of, text_of},
     user::{AccountDocument, SessionDocument},
 };
