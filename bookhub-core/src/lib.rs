@@ -23,7 +23,9 @@ mod store;
 mod text;
 mod user;
 
-pub use accounts::{Accounts, AccountsConfig, Ensured, HashCost, Login, ProfileUpdate, Signup};
+pub use accounts::{
+    Accounts, AccountsConfig, Ensured, HashCost, Login, ProfileUpdate, RolePatch, Signup,
+};
 pub use book::{
     Author, Book, BookContent, BookDraft, BookId, BookPatch, CoverUrl, Description, Genre,
     ShownBook, Stock, StockAdjustment, StockReason, Title, Year,
@@ -46,7 +48,7 @@ pub use order::{
 pub use orders::Orders;
 pub use query::{
     BookPage, BookQuery, Cursor, Direction, GenreCount, OrderCursor, OrderPage, OrderQuery,
-    PageSize, Sort, SortBy, SortKey, Total,
+    PageSize, Sort, SortBy, SortKey, Total, UserPage, UserQuery,
 };
 pub use sample::{load_sample, sample_catalogue};
 pub use search::{GenreKey, SearchQuery, normalise, sort_key, terms};

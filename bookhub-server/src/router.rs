@@ -5,7 +5,7 @@ use axum::{
     extract::Request,
     http::{HeaderName, HeaderValue, Method, header},
     middleware,
-    routing::{get, post},
+    routing::{get, patch, post},
 };
 use tower_http::{
     catch_panic::CatchPanicLayer,
@@ -15,7 +15,7 @@ use tower_http::{
 use crate::{
     error::ApiError,
     observe::observe,
-    routes::{auth, books, cart, covers, health, orders, page},
+    routes::{auth, books, cart, covers, health, orders, page, users},
     state::AppState,
 };
 
@@ -41,7 +41,9 @@ pub(crate) fn router(state: AppState) -> Router {
         .route("/api/genres", get(books::genres))
         .route("/api/cart", get(cart::get).put(cart::put).delete(cart::delete))
         .route("/api/orders", get(orders::list).post(orders::place))
-        .route("/api/orders/{id}", get(orders::get).patch(orders::update));
+        .route("/api/orders/{id}", get(orders::get).patch(orders::update))
+        .route("/api/users", get(users::list))
+        .route("/api/users/{id}", patch(users::update));
     if state.config.realtime {
         router = router
             .route_service("/ws", state.hub.websocket())

@@ -3,6 +3,7 @@
 
 pub(crate) mod cart;
 pub(crate) mod orders;
+pub(crate) mod users;
 
 use anyhow::{Context as _, Result, ensure};
 use bookhub_tests::Person;
@@ -26,6 +27,11 @@ macro_rules! cases {
             an_order_moves_along_and_never_back,
             whoever_may_see_an_order_hears_of_it,
             what_is_wrong_with_an_order_is_named,
+        }
+        crate::api::cases! { $open, users:
+            admins_see_who_has_an_account,
+            a_role_holds_at_once_on_open_sockets_too,
+            the_last_admin_stays,
         }
     };
     ($open:path, $rows:ident: $($case:ident),* $(,)?) => {$(

@@ -10,11 +10,12 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use hasher::HashCost;
 use hasher::Hasher;
-pub use requests::{Login, ProfileUpdate, Signup};
+pub use requests::{Login, ProfileUpdate, RolePatch, Signup};
 
 use crate::{
     clock::Clock,
-    error::AccountsError,
+    error::{AccountsError, UserWriteError},
+    query::{UserPage, UserQuery},
     store::{Account, Store},
     user::{Role, Session, SessionId, User, UserId, Username},
 };
@@ -173,6 +174,32 @@ impl Accounts {
         // From here on the other sessions are shut out; this tells their open connections.
         self.store.end_sessions(session.user, Some(session.id)).await?;
         Ok(account.user.clone())
+    }
+
+    /// One page of the accounts that `query` asks for, by their names.
+    pub async fn list(&self, query: &UserQuery) -> Result<UserPage, AccountsError> {
+        Ok(self.store.users(query).await?)
+    }
+
+    /// Gives the user `id` another role, which holds at once. One admin stays.
+    ///
+    /// ```
+    /// # use bookhub_core::{Accounts, AccountsError, MemoryStore, Role, Signup};
+    /// # use serde_json::json;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), AccountsError> {
+    /// # let accounts = Accounts::new(MemoryStore::shared());
+    /// # let json = json!({"username": "admin", "password": "correct horse"});
+    /// let admin = accounts.create_admin(Signup::from_json(json.as_object().unwrap())?).await?;
+    /// let last = accounts.set_role(admin.id, Role::User).await;
+    /// assert!(matches!(last, Err(AccountsError::LastAdmin)));
+    /// # Ok(()) }
+    /// ```
+    pub async fn set_role(&self, id: UserId, role: Role) -> Result<User, AccountsError> {
+        match self.store.set_role(id, role).await {
+            Ok(account) => Ok(account.user.clone()),
+            Err(UserWriteError::NotFound) => Err(AccountsError::NotFound(id)),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Makes an account that may run the shop.

@@ -1,11 +1,11 @@
-//! What people send about themselves, read from JSON with every problem found.
+//! What people send about themselves, and admins about others, read from JSON with every problem found.
 
 use serde_json::{Map, Value};
 
 use crate::{
     error::Invalid,
     json::Fields,
-    user::{Email, Password, TypedPassword, Username},
+    user::{Email, Password, Role, TypedPassword, Username},
 };
 
 /// Somebody who wants an account.
@@ -110,5 +110,30 @@ impl ProfileUpdate {
             fields.refuse("body", "Changes nothing: give email, or password and currentPassword.");
         }
         fields.finish(Some(Self { email, password: current.zip(password) }))
+    }
+}
+
+/// What somebody may do from now on, says an admin.
+///
+/// ```
+/// use bookhub_core::{Role, RolePatch};
+/// use serde_json::json;
+///
+/// let json = json!({"role": "admin"});
+/// assert_eq!(RolePatch::from_json(json.as_object().unwrap()).unwrap().role, Role::Admin);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RolePatch {
+    /// The new role.
+    pub role: Role,
+}
+
+impl RolePatch {
+    /// Reads `role`, which must be there.
+    pub fn from_json(object: &Map<String, Value>) -> Result<Self, Invalid> {
+        const READ_ONLY: &[&str] = &["id", "username", "email", "password", "createdAt"];
+        let mut fields = Fields::of(object, &["role"], READ_ONLY);
+        let role = fields.required("role");
+        fields.finish(role.map(|role| Self { role }))
     }
 }

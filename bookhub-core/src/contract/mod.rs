@@ -80,6 +80,9 @@ macro_rules! store_contract {
             an_email_address_belongs_to_one_account
             an_account_is_updated_from_its_current_version
             a_change_of_role_is_fed
+            accounts_are_listed_by_their_names
+            a_role_is_given_and_taken
+            one_admin_stays
             a_session_lasts_until_it_is_ended
             all_sessions_but_one_can_be_ended
             expired_sessions_can_be_forgotten

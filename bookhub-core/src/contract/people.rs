@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use super::samples::{all_fed, epoch};
+use super::{
+    concurrent::together,
+    samples::{all_fed, epoch},
+};
 use crate::{
-    Account, ChangeKind, Email, PasswordHash, Role, Session, SessionId, Store, User, UserId,
-    UserWriteError, Username,
+    Account, ChangeKind, Email, PageSize, PasswordHash, Role, Session, SessionId, Store, User,
+    UserId, UserQuery, UserWriteError, Username,
 };
 
 /// Names that differ in letter case only are the same name.
@@ -71,6 +74,85 @@ pub async fn a_change_of_role_is_fed(store: Arc<dyn Store>) {
     let fed = all_fed(&*store, before).await;
     let kinds: Vec<_> = fed.iter().map(|change| &change.kind).collect();
     assert_eq!(kinds, [&ChangeKind::RoleChanged { user: alice.user.id, role: Role::Admin }]);
+}
+
+/// Accounts are listed by their names, in whatever letter case, and a walk meets each once.
+pub async fn accounts_are_listed_by_their_names(store: Arc<dyn Store>) {
+    let names = ["carol", "Alice", "bob", "dave.2", "dave-1", "Dave_3"];
+    for name in names {
+        let mut account = account(name, None);
+        if name.len() == 5 {
+            account.user.role = Role::Admin;
+        }
+        store.insert_account(account).await.expect("inserted");
+    }
+    let mut all = UserQuery::default().with_limit(PageSize::new(2).expect("a size"));
+    let mut met = Vec::new();
+    loop {
+        let page = store.users(&all).await.expect("a page");
+        assert!(page.users.len() <= 2);
+        met.extend(page.users.into_iter().map(|user| user.username.as_str().to_owned()));
+        let Some(next) = page.next else { break };
+        all = all.after_name(next);
+    }
+    assert_eq!(met, ["Alice", "bob", "carol", "dave-1", "dave.2", "Dave_3"]);
+    let admins = store.users(&UserQuery::default().with_role(Role::Admin)).await.expect("a page");
+    let admins: Vec<_> = admins.users.iter().map(|user| user.username.as_str()).collect();
+    assert_eq!(admins, ["Alice", "carol"]);
+}
+
+/// A role is given and taken, which is told; who has it already has it.
+pub async fn a_role_is_given_and_taken(store: Arc<dyn Store>) {
+    let [alice, bob] = two_admins(&*store).await;
+    let before = store.head().await.expect("a head");
+    for role in [Role::User, Role::User, Role::Admin, Role::Admin] {
+        let changed = store.set_role(bob, role).await.expect("changed");
+        assert_eq!(changed.user.role, role);
+        assert_eq!(store.account(bob).await.expect("read"), Some(changed));
+    }
+    let version = store.account(bob).await.expect("read").map(|account| account.version);
+    assert_eq!(version, Some(3));
+    let told = all_fed(&*store, before).await;
+    let changed = |role| ChangeKind::RoleChanged { user: bob, role };
+    let kinds: Vec<_> = told.iter().map(|change| change.kind.clone()).collect();
+    assert_eq!(kinds, [changed(Role::User), changed(Role::Admin)]);
+
+    store.set_role(bob, Role::User).await.expect("taken");
+    let last = store.set_role(alice, Role::User).await;
+    assert!(matches!(last, Err(UserWriteError::LastAdmin)), "{last:?}");
+    store.set_role(alice, Role::Admin).await.expect("she has it");
+    let missing = store.set_role(UserId::generate(epoch()), Role::User).await;
+    assert!(matches!(missing, Err(UserWriteError::NotFound)), "{missing:?}");
+}
+
+/// However many take the role from each other at the same time, one admin stays.
+pub async fn one_admin_stays(store: Arc<dyn Store>) {
+    let admins = two_admins(&*store).await;
+    for _ in 0..8 {
+        let taken = together(2, |number| {
+            let (store, id) = (Arc::clone(&store), admins[usize::from(number > 0)]);
+            async move { store.set_role(id, Role::User).await }
+        });
+        let taken = taken.await;
+        let is_last = |taken: &&Result<_, _>| matches!(taken, Err(UserWriteError::LastAdmin));
+        assert_eq!(taken.iter().filter(is_last).count(), 1, "{taken:?}");
+        let left = store.users(&UserQuery::default().with_role(Role::Admin)).await.expect("a page");
+        assert_eq!(left.users.len(), 1);
+        for admin in admins {
+            store.set_role(admin, Role::Admin).await.expect("given");
+        }
+    }
+}
+
+async fn two_admins(store: &dyn Store) -> [UserId; 2] {
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let name = format!("a{}", &uuid::Uuid::now_v7().simple().to_string()[..30]);
+        let mut account = account(&name, None);
+        account.user.role = Role::Admin;
+        ids.push(store.insert_account(account).await.expect("inserted").user.id);
+    }
+    [ids[0], ids[1]]
 }
 
 /// A session is there until it is ended, which is told once.

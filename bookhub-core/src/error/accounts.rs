@@ -1,6 +1,7 @@
 //! What [`Accounts`](crate::Accounts) answers when it cannot do what was asked.
 
 use super::{Invalid, StoreError, UserWriteError};
+use crate::user::UserId;
 
 /// Why an account could not be made, used or changed.
 ///
@@ -38,6 +39,12 @@ pub enum AccountsError {
     /// The account was changed by somebody else at the same time. Try again.
     #[error("The account was changed in the meantime: try again.")]
     Conflict,
+    /// The caller named an account that does not exist. Nothing to retry.
+    #[error("There is no user {0}.")]
+    NotFound(UserId),
+    /// The caller would leave the shop without an administrator. Make another one first.
+    #[error("This is the last administrator: make another one first.")]
+    LastAdmin,
     /// Too many passwords are being checked at this moment. Wait a second and try again.
     #[error("Too many logins at this moment: try again in a second.")]
     Busy,
@@ -56,6 +63,7 @@ impl From<UserWriteError> for AccountsError {
             UserWriteError::EmailTaken => Self::EmailTaken,
             UserWriteError::NotFound => Self::SessionEnded,
             UserWriteError::VersionConflict => Self::Conflict,
+            UserWriteError::LastAdmin => Self::LastAdmin,
             UserWriteError::Store(error) => Self::Store(error),
         }
     }

@@ -171,6 +171,9 @@ pub enum UserWriteError {
     /// The account does not have the version that the write is for.
     #[error("the account was changed in the meantime")]
     VersionConflict,
+    /// Nobody else could run the shop.
+    #[error("it is the last administrator")]
+    LastAdmin,
     /// The store itself failed.
     #[error(transparent)]
     Store(#[from] StoreError),

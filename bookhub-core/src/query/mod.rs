@@ -1,15 +1,18 @@
 //! What callers ask of the catalogue: which books, in which order, from where on ([`BookQuery`]),
-//! and what they get ([`BookPage`]); and the same of orders ([`OrderQuery`]). Must not know how a store answers.
+//! and what they get ([`BookPage`]); and the same of orders ([`OrderQuery`]) and accounts ([`UserQuery`]). Must not know how a store
+//! answers.
 
 mod cursor;
 mod orders;
 mod page;
 mod sort;
+mod users;
 
 pub use cursor::{Cursor, SortKey};
 pub use orders::{OrderCursor, OrderPage, OrderQuery};
 pub use page::{BookPage, GenreCount, PageSize, Total};
 pub use sort::{Direction, Sort, SortBy};
+pub use users::{UserPage, UserQuery};
 
 use crate::{
     book::{Book, Year},
@@ -39,6 +42,27 @@ pub struct BookQuery {
     after: Option<Cursor>,
 }
 
+/// Reads parameters one by one, each at most once. Returns what is wrong with them.
+fn read_each<N: AsRef<str>, V: AsRef<str>>(
+    parameters: impl IntoIterator<Item = (N, V)>,
+    mut read: impl FnMut(&str, &str) -> Result<(), BadValue>,
+) -> Vec<FieldError> {
+    let (mut seen, mut errors) = (Vec::new(), Vec::new());
+    for (name, value) in parameters {
+        let name = name.as_ref();
+        let done = if seen.iter().any(|other| other == name) {
+            Err(BadValue::new("Is given twice: give it once."))
+        } else {
+            read(name, value.as_ref())
+        };
+        seen.push(name.to_owned());
+        if let Err(problem) = done {
+            errors.push(FieldError::new(name.chars().take(100).collect::<String>(), problem));
+        }
+    }
+    errors
+}
+
 const PARAMETERS: &str = "q, genre, yearMin, yearMax, sort, limit, cursor";
 
 impl BookQuery {
@@ -48,23 +72,13 @@ impl BookQuery {
         parameters: impl IntoIterator<Item = (N, V)>,
     ) -> Result<Self, Invalid> {
         let (mut query, mut cursor) = (Self::default(), None);
-        let (mut seen, mut errors) = (Vec::new(), Vec::new());
-        for (name, value) in parameters {
-            let (name, value) = (name.as_ref(), value.as_ref());
-            let read = if seen.iter().any(|other| other == name) {
-                Err(BadValue::new("Is given twice: give it once."))
-            } else if name == "cursor" {
+        let mut errors = read_each(parameters, |name, value| {
+            if name == "cursor" {
                 cursor = Some(value.to_owned());
-                Ok(())
-            } else {
-                query.read(name, value)
-            };
-            seen.push(name.to_owned());
-            if let Err(problem) = read {
-                let shown: String = name.chars().take(100).collect();
-                errors.push(FieldError::new(shown, problem));
+                return Ok(());
             }
-        }
+            query.read(name, value)
+        });
         if query.year_min.zip(query.year_max).is_some_and(|(min, max)| min > max) {
             errors.push(FieldError::new("yearMin", "Must not be after yearMax: swap the two."));
         }

@@ -6,9 +6,9 @@ use std::{fmt, sync::Arc};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use uuid::Uuid;
 
-use super::{PageSize, cursor::checksum};
+use super::{PageSize, cursor::checksum, read_each};
 use crate::{
-    error::{BadValue, FieldError, Invalid},
+    error::{BadValue, Invalid},
     order::{Order, OrderId, OrderStatus},
     user::UserId,
 };
@@ -37,19 +37,8 @@ impl OrderQuery {
     pub fn parse<N: AsRef<str>, V: AsRef<str>>(
         parameters: impl IntoIterator<Item = (N, V)>,
     ) -> Result<Self, Invalid> {
-        let (mut query, mut seen, mut errors) = (Self::default(), Vec::new(), Vec::new());
-        for (name, value) in parameters {
-            let name = name.as_ref();
-            let read = if seen.iter().any(|other| other == name) {
-                Err(BadValue::new("Is given twice: give it once."))
-            } else {
-                query.read(name, value.as_ref())
-            };
-            seen.push(name.to_owned());
-            if let Err(problem) = read {
-                errors.push(FieldError::new(name.chars().take(100).collect::<String>(), problem));
-            }
-        }
+        let mut query = Self::default();
+        let errors = read_each(parameters, |name, value| query.read(name, value));
         Invalid::unless(errors, Some(query))
     }
 

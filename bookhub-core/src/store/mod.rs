@@ -27,8 +27,8 @@ use crate::{
     cart::Cart,
     change::{Change, Epoch, Position},
     error::{BookWriteError, FeedError, StoreError, UserWriteError},
-    query::{BookPage, BookQuery, GenreCount},
-    user::{Session, SessionId, UserId, Username},
+    query::{BookPage, BookQuery, GenreCount, UserPage, UserQuery},
+    user::{Role, Session, SessionId, UserId, Username},
 };
 
 /// All that the shop keeps.
@@ -191,6 +191,14 @@ pub trait UserStore: Send + Sync {
     /// A change of role is in the feed. Fails with `NotFound`, `VersionConflict`, `UsernameTaken`
     /// or `EmailTaken`.
     async fn update_account(&self, account: Account) -> Result<Arc<Account>, UserWriteError>;
+
+    /// One page of the users that a query asks for, by the keys of their names.
+    async fn users(&self, query: &UserQuery) -> Result<UserPage, StoreError>;
+
+    /// Gives the user `id` a role, unless they have it, and adds 1 to the account's version; that is
+    /// in the feed. Fails with `NotFound`, or with `LastAdmin` if no other admin would be left,
+    /// however many do so at the same time.
+    async fn set_role(&self, id: UserId, role: Role) -> Result<Arc<Account>, UserWriteError>;
 }
 
 /// The sessions. One that has expired may vanish at any time, and without a change in the feed.

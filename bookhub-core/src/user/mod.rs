@@ -8,12 +8,16 @@ use std::{fmt, str::FromStr};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use names::{Email, Username};
 pub use password::{Password, TypedPassword};
 
-use crate::error::BadValue;
 pub use crate::id::{SessionId, UserId};
+use crate::{
+    error::BadValue,
+    json::{self, FromJson},
+};
 
 /// What somebody may do.
 ///
@@ -51,6 +55,14 @@ impl FromStr for Role {
             "admin" => Ok(Self::Admin),
             _ => Err(BadValue::new("Must be user or admin.")),
         }
+    }
+}
+
+impl FromJson for Role {
+    const EXPECTED: &'static str = "user or admin";
+
+    fn from_json(value: &Value) -> Result<Self, BadValue> {
+        json::text::<Self>(value)?.parse()
     }
 }
 

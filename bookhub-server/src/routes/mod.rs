@@ -9,3 +9,4 @@ pub(crate) mod health;
 pub(crate) mod listing;
 pub(crate) mod orders;
 pub(crate) mod page;
+pub(crate) mod users;

@@ -1,8 +1,8 @@
 //! All accounts and sessions with their indexes, as one value that is cheap to clone.
 
-use std::sync::Arc;
+use std::{ops::Bound, sync::Arc};
 
-use imbl::{HashMap, OrdSet};
+use imbl::{HashMap, OrdMap, OrdSet};
 use jiff::Timestamp;
 
 use crate::{
@@ -15,7 +15,8 @@ use crate::{
 #[derive(Clone, Default)]
 pub(super) struct People {
     accounts: HashMap<UserId, Arc<Account>>,
-    names: HashMap<String, UserId>,
+    /// By their keys, in their order.
+    names: OrdMap<String, UserId>,
     emails: HashMap<String, UserId>,
     sessions: HashMap<SessionId, Session>,
     of_user: OrdSet<(UserId, SessionId)>,
@@ -29,6 +30,13 @@ impl People {
 
     pub(super) fn named(&self, name: &Username) -> Option<&Arc<Account>> {
         self.names.get(&name.key()).and_then(|id| self.account(*id))
+    }
+
+    /// The accounts behind a name, by their names.
+    pub(super) fn behind(&self, name: Option<&Username>) -> impl Iterator<Item = &Arc<Account>> {
+        let start = name.map_or(Bound::Unbounded, |name| Bound::Excluded(name.key()));
+        let ids = self.names.range::<_, String>((start, Bound::Unbounded)).map(|(_, id)| *id);
+        ids.filter_map(|id| self.account(id))
     }
 
     /// Keeps an account in place of the one with its id, if its names are free.

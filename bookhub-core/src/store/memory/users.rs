@@ -9,8 +9,9 @@ use super::{MemoryStore, state::State};
 use crate::{
     change::ChangeKind,
     error::{StoreError, UserWriteError},
+    query::{UserPage, UserQuery},
     store::{Account, SessionStore, UserStore},
-    user::{Session, SessionId, UserId, Username},
+    user::{Role, Session, SessionId, UserId, Username},
 };
 
 #[async_trait]
@@ -41,6 +42,33 @@ impl UserStore for MemoryStore {
             if role_changed {
                 state.history.record(ChangeKind::RoleChanged { user: id, role });
             }
+            Ok(account)
+        })
+    }
+
+    async fn users(&self, query: &UserQuery) -> Result<UserPage, StoreError> {
+        let (state, most) = (self.snapshot(), query.limit().get());
+        let users = state.people.behind(query.after()).map(|account| &account.user);
+        let asked = users.filter(|user| query.role().is_none_or(|role| role == user.role));
+        Ok(UserPage::of(asked.take(most + 1).cloned().collect(), most))
+    }
+
+    async fn set_role(&self, id: UserId, role: Role) -> Result<Arc<Account>, UserWriteError> {
+        self.write(|state| {
+            let old = state.people.account(id).ok_or(UserWriteError::NotFound)?;
+            if old.user.role == role {
+                return Ok(Arc::clone(old));
+            }
+            let is_other =
+                |other: &&Arc<Account>| other.user.role == Role::Admin && other.user.id != id;
+            if role != Role::Admin && state.people.behind(None).find(is_other).is_none() {
+                return Err(UserWriteError::LastAdmin);
+            }
+            let mut account = Account::clone(old);
+            account.user.role = role;
+            account.version += 1;
+            let account = state.people.put(account)?;
+            state.history.record(ChangeKind::RoleChanged { user: id, role });
             Ok(account)
         })
     }

@@ -18,6 +18,7 @@ mod connect;
 mod documents;
 mod error;
 mod feed;
+mod lease;
 mod migrate;
 mod orders;
 mod query;
@@ -146,7 +147,7 @@ impl MongoStore {
         self.database.collection(schema::BOOKS)
     }
 
-    fn users(&self) -> Collection<AccountDocument> {
+    fn accounts(&self) -> Collection<AccountDocument> {
         self.database.collection(schema::USERS)
     }
 

@@ -16,6 +16,8 @@ pub(super) const USERS: &str = "users";
 pub(super) const ORDERS: &str = "orders";
 pub(super) const SESSIONS: &str = "sessions";
 pub(super) const CARTS: &str = "carts";
+/// What only one server may do at a time.
+pub(super) const LEASES: &str = "leases";
 /// What the shop itself keeps.
 pub(super) const SETTINGS: &str = "settings";
 /// What the processes know of the feed together.
@@ -47,6 +49,7 @@ pub(super) async fn prepare(database: &Database) -> Result<bool, StoreError> {
         (BOOKS, unique(doc! { "isbn": 1 }, Some(true))),
         (USERS, unique(doc! { "usernameKey": 1 }, None)),
         (USERS, unique(doc! { "emailKey": 1 }, Some(true))),
+        (USERS, plain(doc! { "role": 1, "usernameKey": 1 })),
         (SESSIONS, plain(doc! { "user": 1 })),
         (ORDERS, plain(doc! { "createdAt": -1, "_id": -1 })),
         (ORDERS, plain(doc! { "user": 1, "createdAt": -1, "_id": -1 })),

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
-use mongodb::bson::{Document, doc};
+use mongodb::{
+    bson::{Document, RawDocumentBuf, doc},
+    options::ReturnDocument,
+};
 
 use super::{
     MongoStore, by_id,
@@ -15,8 +18,9 @@ use super::{
 use crate::{
     change::ChangeKind,
     error::{StoreError, UserWriteError},
+    query::{UserPage, UserQuery},
     store::{Account, SessionStore, UserStore},
-    user::{Session, SessionId, UserId, Username},
+    user::{Role, Session, SessionId, User, UserId, Username},
 };
 
 #[async_trait]
@@ -31,7 +35,7 @@ impl UserStore for MongoStore {
 
     async fn insert_account(&self, account: Account) -> Result<Arc<Account>, UserWriteError> {
         let document = AccountDocument::of(&account);
-        match self.outcome(self.users().insert_one(&document)).await? {
+        match self.outcome(self.accounts().insert_one(&document)).await? {
             Ok(_) => Ok(Arc::new(document.account()?)),
             Err(failure) if error::is_duplicate(&failure) => Err(self.taken(&account).await?),
             Err(failure) => Err(error::of_store(failure).into()),
@@ -42,6 +46,40 @@ impl UserStore for MongoStore {
         let store = self.clone();
         self.write(async move { store.replace_account(account).await }).await
     }
+
+    async fn users(&self, query: &UserQuery) -> Result<UserPage, StoreError> {
+        let (mut filter, most) = (doc! {}, query.limit().get());
+        if let Some(role) = query.role() {
+            filter.insert("role", role.to_string());
+        }
+        if let Some(name) = query.after() {
+            filter.insert("usernameKey", doc! { "$gt": name.key() });
+        }
+        let asked = (filter, doc! { "usernameKey": 1 });
+        let kept = self.accounts().clone_with_type::<RawDocumentBuf>();
+        Ok(UserPage::of(self.first(&kept, asked, most + 1, readable).await?, most))
+    }
+
+    async fn set_role(&self, id: UserId, role: Role) -> Result<Arc<Account>, UserWriteError> {
+        let store = self.clone();
+        self.write(async move {
+            match role {
+                Role::Admin => store.put_role(id, role).await,
+                Role::User => store.take_admin(id).await,
+            }
+        })
+        .await
+    }
+}
+
+/// The user that a document is, if it makes sense.
+fn readable(raw: &RawDocumentBuf) -> Option<User> {
+    let account =
+        documents::read::<AccountDocument>(raw, "user").and_then(AccountDocument::account);
+    let account = account.inspect_err(|problem| {
+        tracing::error!(%problem, "an account makes no sense, and is not shown");
+    });
+    account.ok().map(|account| account.user)
 }
 
 #[async_trait]
@@ -98,8 +136,53 @@ fn lasting(mut filter: Document) -> Document {
 }
 
 impl MongoStore {
+    /// Takes the role of an admin away, if there is another one: one server after the other, since
+    /// that is a matter of two documents.
+    async fn take_admin(
+        &self,
+        id: UserId,
+    ) -> Result<(Arc<Account>, Vec<ChangeKind>), UserWriteError> {
+        let lease = self.lease("roles").await?;
+        let taken = async {
+            let account = self.account(id).await?.ok_or(UserWriteError::NotFound)?;
+            let mut others = doc! { "role": Role::Admin.to_string() };
+            others.insert("_id", doc! { "$ne": documents::uuid(id.uuid()) });
+            let is_admin = account.user.role == Role::Admin;
+            if is_admin && self.answer(self.accounts().find_one(others)).await?.is_none() {
+                return Err(UserWriteError::LastAdmin);
+            }
+            self.put_role(id, Role::User).await
+        };
+        let taken = taken.await;
+        lease.end().await;
+        taken
+    }
+
+    async fn put_role(
+        &self,
+        id: UserId,
+        role: Role,
+    ) -> Result<(Arc<Account>, Vec<ChangeKind>), UserWriteError> {
+        let mut filter = by_id(id.uuid());
+        filter.insert("role", doc! { "$ne": role.to_string() });
+        let change = doc! { "$set": { "role": role.to_string() }, "$inc": { "version": 1_i64 } };
+        let accounts = self.accounts();
+        let changed = accounts.find_one_and_update(filter, change);
+        match self.answer(changed.return_document(ReturnDocument::After)).await? {
+            Some(changed) => {
+                let told = ChangeKind::RoleChanged { user: id, role };
+                Ok((Arc::new(changed.account()?), vec![told]))
+            }
+            // They have it, or are not there.
+            None => {
+                let account = self.account(id).await?.ok_or(UserWriteError::NotFound)?;
+                Ok((account, Vec::new()))
+            }
+        }
+    }
+
     async fn find_account(&self, filter: Document) -> Result<Option<Arc<Account>>, StoreError> {
-        let found = self.answer(self.users().find_one(filter)).await?;
+        let found = self.answer(self.accounts().find_one(filter)).await?;
         found.map(|document| document.account().map(Arc::new)).transpose()
     }
 
@@ -117,7 +200,7 @@ impl MongoStore {
         if !unset.is_empty() {
             change.insert("$unset", unset);
         }
-        let replaced = async { self.users().find_one_and_update(filter, change).await };
+        let replaced = async { self.accounts().find_one_and_update(filter, change).await };
         let before = match self.outcome(replaced).await? {
             Ok(Some(before)) => before.account()?,
             Ok(None) => {
