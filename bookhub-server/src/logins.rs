@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::HashSet, time::Duration};
 
-use bookhub_core::{Accounts, AccountsError, Role};
+use bookhub_core::{Accounts, AccountsError, Role, StoreError};
 use bookhub_realtime::Hub;
 use tokio::time::sleep;
 
@@ -15,9 +15,17 @@ type Login = (String, bool);
 /// Ends every connection whose session has ended, or whose user has another role than when it was
 /// opened. Waits for the store as long as it takes.
 pub(crate) async fn check(hub: &Hub, accounts: &Accounts) {
-    for (session, is_admin) in open(hub) {
-        while let Err(error) = check_one(hub, accounts, &session, is_admin).await {
-            tracing::warn!(%error, "it is looked later whether logins have ended");
+    let mut left = open(hub);
+    while !left.is_empty() {
+        let mut later = HashSet::new();
+        for (session, is_admin) in left {
+            if let Err(error) = check_one(hub, accounts, &session, is_admin).await {
+                tracing::warn!(%error, "it is looked later whether a login has ended");
+                later.insert((session, is_admin));
+            }
+        }
+        left = later;
+        if !left.is_empty() {
             sleep(RETRY).await;
         }
     }
@@ -44,7 +52,8 @@ async fn check_one(
     let still = match session.parse() {
         Ok(id) => match accounts.authenticate(id).await {
             Ok((user, _)) => (user.role == Role::Admin) == is_admin,
-            Err(error @ AccountsError::Store(_)) => return Err(error),
+            Err(error @ AccountsError::Store(StoreError::Unavailable(_))) => return Err(error),
+            // A login of which nobody can say that it lasts does not.
             Err(_) => false,
         },
         Err(_) => false,

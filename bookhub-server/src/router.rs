@@ -72,6 +72,7 @@ fn cors(origins: &[String]) -> CorsLayer {
         "etag",
         "link",
         "location",
+        "retry-after",
         "x-feed-position",
         "x-request-id",
         "x-total-count",

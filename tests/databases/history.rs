@@ -235,8 +235,32 @@ async fn logins_that_end_in_what_is_lost_end_all_the_same() -> Result<()> {
     // Whoever is still logged in stays.
     shop.forget_history().await?;
     shop.add_until_heard(&mut [&mut guest, &mut own]).await?;
+    sleep(Duration::from_secs(1)).await;
+    shop.add_until_heard(&mut [&mut guest, &mut own]).await?;
     // No event says of each session that it is gone.
     shop.database().collection::<Document>("sessions").drop().await?;
     assert_eq!(own.close_code().await?, 4401);
     shop.add_until_heard(&mut [&mut guest]).await
+}
+
+/// Quiet is not the same as standing still: the servers see to it that something comes by.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quiet_shop_stays_ready() -> Result<()> {
+    let shop = Shop::new().await?;
+    let alone = shop.server().await?;
+    let other = shop.server().await?;
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(50) {
+        sleep(Duration::from_secs(5)).await;
+        for server in [&alone, &other] {
+            let ready = reqwest::get(format!("{}/health/ready", server.url)).await?;
+            assert_eq!(ready.status(), 200, "after {:?}", begun.elapsed());
+        }
+    }
+    let notes = shop.database().collection::<Document>("feed");
+    let noted = notes.find_one(doc! { "_id": "feed" }).await?.context("the notes")?;
+    let age =
+        DateTime::now().timestamp_millis() / 1_000 - i64::from(noted.get_timestamp("time")?.time);
+    assert!(age < 30, "the place was noted {age} s ago");
+    Ok(())
 }

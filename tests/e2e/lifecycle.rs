@@ -117,9 +117,14 @@ async fn a_restart_of_the_memory_store_is_a_new_epoch_and_clients_are_told() -> 
 async fn the_log_is_whole_in_order_and_soon_there() -> Result<()> {
     let mut child = Server::command(&[], &[("LOG", "info")]).spawn()?;
     let mut lines = BufReader::new(child.stderr.take().context("stderr is piped")?).lines();
-    let mut line = async || {
-        Ok::<_, anyhow::Error>(timeout(PATIENCE, lines.next_line()).await.context("no line")??)
-    };
+    // Read all the time: a pipe that is full would stop the server.
+    let (sender, mut said) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok(Some(line)) = lines.next_line().await {
+            let _ = sender.send(line);
+        }
+    });
+    let mut line = async || timeout(PATIENCE, said.recv()).await.context("no line comes");
     let url = loop {
         let said = line().await?.context("the server has ended")?;
         if let Some((_, url)) = said.split_once("open at ") {

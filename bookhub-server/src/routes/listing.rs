@@ -32,7 +32,10 @@ impl Parameters {
     pub(crate) fn parse(query: &str) -> Result<Self, ApiError> {
         form_urlencoded::parse(query.as_bytes())
             .map(|(name, value)| match value.contains('\u{fffd}') {
-                true => Err(Invalid::field(name.into_owned(), "Must be UTF-8, percent-encoded.")),
+                true => {
+                    let shown: String = name.chars().take(100).collect();
+                    Err(Invalid::field(shown, "Must be UTF-8, percent-encoded."))
+                }
                 false => Ok((name.into_owned(), value.into_owned())),
             })
             .collect::<Result<_, _>>()

@@ -24,7 +24,7 @@ impl CartStore for MongoStore {
 
     async fn put_cart(&self, user: UserId, cart: Cart) -> Result<(), StoreError> {
         let store = self.clone();
-        self.write(async move {
+        self.write_untold(async move {
             let (carts, id) = (store.carts(), by_id(user.uuid()));
             if cart.lines().is_empty() {
                 store.answer(carts.delete_one(id)).await?;
@@ -34,7 +34,7 @@ impl CartStore for MongoStore {
                     doc! { "items": items.collect::<Document>(), "updatedAt": DateTime::now() };
                 store.upsert_cart(id, doc! { "$set": set }).await?;
             }
-            Ok(((), Vec::new()))
+            Ok(())
         })
         .await
     }
@@ -44,7 +44,7 @@ impl CartStore for MongoStore {
             return self.cart(user).await;
         }
         let store = self.clone();
-        self.write(async move {
+        self.write_untold(async move {
             let greater = cart.lines().iter().map(item);
             let greater = greater.map(|(book, copies)| (format!("items.{book}"), copies));
             let change = doc! {
@@ -52,7 +52,7 @@ impl CartStore for MongoStore {
                 "$set": { "updatedAt": DateTime::now() },
             };
             let merged = store.upsert_cart(by_id(user.uuid()), change).await?;
-            Ok((merged.map(|raw| documents::cart(&raw)).unwrap_or_default(), Vec::new()))
+            Ok(merged.map(|raw| documents::cart(&raw)).unwrap_or_default())
         })
         .await
     }

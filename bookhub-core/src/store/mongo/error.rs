@@ -36,8 +36,7 @@ pub(super) trait WriteError: From<StoreError> {
 
     /// Whether the write may have been done all the same.
     fn leaves_open(&self) -> bool {
-        let failure = self.of_store();
-        matches!(failure, Some(StoreError::Unavailable(_) | StoreError::Corrupt(_)))
+        matches!(self.of_store(), Some(StoreError::Unavailable(_)))
     }
 }
 

@@ -232,8 +232,38 @@ impl MongoStore {
         self.write_steps(work).await
     }
 
+    /// The same for what clients do not hear of.
+    async fn write_untold<T: Send + 'static, E: WriteError + Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> Result<T, E> {
+        self.in_turn(async move { (work.await, Vec::new()) }).await
+    }
+
     /// The same for what takes several updates: those that were done are fed, though one has failed.
     async fn write_steps<T: Send + 'static, E: WriteError + Send + 'static>(
+        &self,
+        work: impl Future<Output = (Result<T, E>, Vec<ChangeKind>)> + Send + 'static,
+    ) -> Result<T, E> {
+        let store = self.clone();
+        let work = async move {
+            let (done, changes) = work.await;
+            if let Err(error) = &done {
+                store.note_open(error);
+            }
+            (done, changes)
+        };
+        self.in_turn(work).await
+    }
+
+    /// Has clients fetch anew after a failure that leaves open what was written, where nobody else tells.
+    fn note_open(&self, error: &impl WriteError) {
+        if error.leaves_open() {
+            self.feed.lose_if_local();
+        }
+    }
+
+    async fn in_turn<T: Send + 'static, E: WriteError + Send + 'static>(
         &self,
         work: impl Future<Output = (Result<T, E>, Vec<ChangeKind>)> + Send + 'static,
     ) -> Result<T, E> {
@@ -245,9 +275,6 @@ impl MongoStore {
             let turn = feed.turn().await?;
             let (done, changes) = work.await;
             turn.record(changes);
-            if done.as_ref().is_err_and(E::leaves_open) {
-                turn.lose();
-            }
             done
         });
         written.await.unwrap_or_else(|error| Err(StoreError::unavailable(error).into()))

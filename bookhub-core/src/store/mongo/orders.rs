@@ -218,6 +218,7 @@ impl MongoStore {
         if status == OrderStatus::Cancelled {
             // It is cancelled; what is missing is put back by whoever settles.
             if let Err(error) = self.return_copies(&moved, changes).await {
+                self.note_open(&error);
                 tracing::warn!(%error, order = %id, "its copies are put back later");
             }
         }

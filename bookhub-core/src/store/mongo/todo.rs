@@ -39,6 +39,9 @@ const LEASE: Duration = Duration::from_secs(15);
 /// that the mark that would stop it is taken away.
 const LATEST: SignedDuration = SignedDuration::from_hours(1);
 
+/// How often copies are put back while the stock of the book moves.
+const MOST_TRIES: usize = 10;
+
 /// How many documents are looked at with one question.
 const FEW: i64 = 500;
 
@@ -60,6 +63,7 @@ impl MongoStore {
         let decided = self.decide(&order, changes).await?;
         if decided.status == Status::Rejected {
             if let Err(error) = self.release(&decided, changes).await {
+                self.note_open(&error);
                 tracing::warn!(%error, order = %decided.id(), "its holds are given back later");
             }
             return Err(decided.refusal()?.into());
@@ -94,7 +98,10 @@ impl MongoStore {
                 Ok((Some(Todo::Decide), Some(Status::Rejected))) => settled.undone += 1,
                 Ok((Some(Todo::Decide | Todo::Return), Some(_))) => settled.finished += 1,
                 Ok(_) => {}
-                Err(error) => tracing::error!(%error, "an order cannot be settled"),
+                Err(error) => {
+                    self.note_open(&error);
+                    tracing::error!(%error, "an order cannot be settled");
+                }
             }
         }
         settled.undone += self.give_back_strays(before, changes).await?;
@@ -320,8 +327,8 @@ impl MongoStore {
             tokio::spawn(async move {
                 let (id, forgetful) = (order.id(), store.clone());
                 // With its turn, where writes take turns.
-                let forget = async move { Ok((forgetful.forget(&order).await?, Vec::new())) };
-                if let Err(error) = store.write::<_, StoreError>(forget).await {
+                let forget = async move { forgetful.forget(&order).await };
+                if let Err(error) = store.write_untold(forget).await {
                     tracing::debug!(%error, order = %id, "its marks are taken away later");
                 }
             });
@@ -342,11 +349,18 @@ impl MongoStore {
             let Some(book) = documents::id(&raw).map(BookId::from_uuid) else { continue };
             for (order, copies) in holds(&raw) {
                 let known = self.find_order(by_id(order.uuid())).await?;
-                if known.is_none_or(|order| order.todo.is_none())
-                    && let Some(book) = self.give_back(order, book, copies).await?
-                {
-                    strays += 1;
-                    changes.push(ChangeKind::BookUpdated(book));
+                if known.is_some_and(|order| order.todo.is_some()) {
+                    continue;
+                }
+                match self.give_back(order, book, copies).await {
+                    Ok(Some(book)) => {
+                        strays += 1;
+                        changes.push(ChangeKind::BookUpdated(book));
+                    }
+                    Ok(None) => {}
+                    Err(error @ StoreError::Unavailable(_)) => return Err(error),
+                    // It was given back, but what it says makes no sense.
+                    Err(error) => tracing::error!(%error, "a book of which copies came back"),
                 }
             }
             let mut empty = by_id(book.uuid());
@@ -366,23 +380,36 @@ impl MongoStore {
         mark: Document,
     ) -> Result<Option<Arc<Book>>, StoreError> {
         let room = i64::from(Stock::MAX) - copies;
-        let mut filter = filter;
-        filter.extend(by_id(book.uuid()));
-        let mut fits = filter.clone();
-        fits.insert("stock", doc! { "$lte": room });
-        let mut change = mark.clone();
-        change.insert("$inc", doc! { "stock": copies, "stockVersion": 1_i64 });
-        if let Some(book) = self.change_stock(fits, change).await? {
-            return Ok(Some(book));
-        }
+        let mut unmarked = filter;
+        unmarked.extend(by_id(book.uuid()));
+        let with_stock = |stock: Document| {
+            let mut filter = unmarked.clone();
+            filter.insert("stock", stock);
+            filter
+        };
+        let mut add = mark.clone();
+        add.insert("$inc", doc! { "stock": copies, "stockVersion": 1_i64 });
         // The shelf is full: what does not fit is not kept.
-        filter.insert("stock", doc! { "$gt": room });
-        let mut change = mark;
-        let mut set = change.get_document("$set").cloned().unwrap_or_default();
+        let mut fill = mark;
+        let mut set = fill.get_document("$set").cloned().unwrap_or_default();
         set.insert("stock", i64::from(Stock::MAX));
-        change.insert("$set", set);
-        change.insert("$inc", doc! { "stockVersion": 1_i64 });
-        self.change_stock(filter, change).await
+        fill.insert("$set", set);
+        fill.insert("$inc", doc! { "stockVersion": 1_i64 });
+        for _ in 0..MOST_TRIES {
+            let fits = with_stock(doc! { "$lte": room });
+            if let Some(book) = self.change_stock(fits, add.clone()).await? {
+                return Ok(Some(book));
+            }
+            let is_full = with_stock(doc! { "$gt": room });
+            if let Some(book) = self.change_stock(is_full, fill.clone()).await? {
+                return Ok(Some(book));
+            }
+            // Marked before, or gone; else its stock has moved between the two.
+            if self.answer(self.books().find_one(unmarked.clone())).await?.is_none() {
+                return Ok(None);
+            }
+        }
+        Err(StoreError::Corrupt(format!("book {book}, stock: takes no copies back")))
     }
 
     async fn change_stock(

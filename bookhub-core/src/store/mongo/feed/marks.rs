@@ -72,8 +72,10 @@ impl Marks {
 
     /// Sets a mark for which nobody waits, whatever becomes of it: it moves the stream.
     pub(super) async fn stir(&self) {
-        if let Err(error) = self.set(Uuid::new()).await {
-            tracing::debug!(%error, "no mark can be set");
+        match timeout(ANOTHER, self.set(Uuid::new())).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "no mark can be set"),
+            Err(_) => tracing::debug!("no mark can be set in time"),
         }
     }
 

@@ -154,6 +154,14 @@ impl MongoFeed {
         }
     }
 
+    /// Has all clients fetch anew, where it feeds what this process writes: it is not known what it has
+    /// written.
+    pub(super) fn lose_if_local(&self) {
+        if self.is_local() {
+            self.history.lose(Position::new(self.history.seen().number() + 1));
+        }
+    }
+
     /// Up to where every change has been heard of.
     pub(super) fn seen(&self) -> Position {
         self.history.seen()
@@ -170,7 +178,7 @@ impl MongoFeed {
                 let problem = format!("its change stream cannot be opened: {reason}");
                 Err(StoreError::unavailable(problem))
             }
-            // Notes alone would have come by.
+            // Marks alone would have come by.
             _ if heard.borrow().elapsed() >= SILENCE => {
                 Err(StoreError::unavailable("its change stream stands still"))
             }
@@ -204,11 +212,6 @@ impl Turn<'_> {
     pub(super) fn record(&self, changes: Vec<ChangeKind>) {
         let now = Timestamp::now();
         changes.into_iter().for_each(|kind| self.history.record_next(now, kind));
-    }
-
-    /// Has all clients fetch anew: it is not known what was written.
-    pub(super) fn lose(&self) {
-        self.history.lose(Position::new(self.history.seen().number() + 1));
     }
 }
 

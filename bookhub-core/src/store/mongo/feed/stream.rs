@@ -36,6 +36,10 @@ const MOST_TRIES: usize = 30;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
+/// After how long a silence a mark is set, by one process for all: what is quiet must not look like what
+/// stands still, and its place must not be lost.
+const QUIET: Duration = Duration::from_secs(10);
+
 /// Where a stream stands: the cluster time of its last event, and how many events of that time it
 /// has had, counted before anything is left out. Every process counts alike.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -142,7 +146,7 @@ impl Follower {
                     continue;
                 }
                 // Nothing is known of the past until something comes.
-                Ok(None) if self.is_blind => self.marks.stir().await,
+                Ok(None) if self.is_blind || self.is_quiet() => self.marks.stir().await,
                 Ok(None) => {}
                 Err(failure) if error::is_history_lost(&failure) => {
                     self.begin_anew(&failure.to_string()).await;
@@ -157,6 +161,11 @@ impl Follower {
             self.trouble.send_if_modified(|trouble| trouble.take().is_some());
             self.note().await;
         }
+    }
+
+    /// Whether nothing has come for so long that it is time to see that something still does.
+    fn is_quiet(&self) -> bool {
+        self.heard.borrow().elapsed() >= QUIET
     }
 
     /// Counts an event, and records what it says.
