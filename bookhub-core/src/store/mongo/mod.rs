@@ -18,11 +18,13 @@ mod connect;
 mod documents;
 mod error;
 mod feed;
+mod few;
 mod lease;
 mod migrate;
 mod orders;
 mod query;
 mod schema;
+mod stock;
 mod todo;
 mod users;
 

@@ -9,11 +9,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::TryStreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use mongodb::{
-    Collection,
-    bson::{self, Bson, Document, RawDocumentBuf, doc},
+    bson::{self, Document, RawDocumentBuf, doc},
     options::ReturnDocument,
 };
 use serde::Deserialize;
@@ -21,10 +19,12 @@ use tokio::time::Instant;
 
 use super::{
     MongoStore, by_id, documents,
-    documents::{ItemDocument, OrderDocument, Status, Todo, text_of},
+    documents::{OrderDocument, Status, Todo, text_of},
+    few::Few,
+    stock::{Held, held_for, holds},
 };
 use crate::{
-    book::{Book, BookId, Stock},
+    book::{BookId, Stock},
     change::ChangeKind,
     error::{OrderWriteError, StoreError},
     order::{Order, OrderId, Quantity, Refusal, Shortage},
@@ -38,12 +38,6 @@ const LEASE: Duration = Duration::from_secs(15);
 /// How late an update may still come that was sent within a lease, by the clocks of all servers: after
 /// that the mark that would stop it is taken away.
 const LATEST: SignedDuration = SignedDuration::from_hours(1);
-
-/// How often copies are put back while the stock of the book moves.
-const MOST_TRIES: usize = 10;
-
-/// How many documents are looked at with one question.
-const FEW: i64 = 500;
 
 /// What is left of an order, as far as it is looked at first.
 #[derive(Deserialize)]
@@ -211,27 +205,6 @@ impl MongoStore {
         }
     }
 
-    /// Takes copies aside, once.
-    async fn hold(&self, order: OrderId, item: &ItemDocument) -> Result<Held, StoreError> {
-        let mark = format!("holds.{order}");
-        let mut filter = by_id(item.book().uuid());
-        filter.insert("stock", doc! { "$gte": item.copies() });
-        filter.insert(&mark, doc! { "$exists": false });
-        let change = doc! {
-            "$inc": { "stock": -item.copies(), "stockVersion": 1_i64 },
-            "$set": { &mark: item.copies() },
-            // Since when there are holds at all.
-            "$min": { "heldAt": documents::date(self.config.clock.now()) },
-        };
-        if let Some(book) = self.change_stock(filter, change).await? {
-            return Ok(Held::Now(book));
-        }
-        let mut held = by_id(item.book().uuid());
-        held.insert(mark, doc! { "$exists": true });
-        let is_held = self.answer(self.books().find_one(held)).await?.is_some();
-        Ok(if is_held { Held::Before } else { Held::Short })
-    }
-
     /// What there is too little of, not counting what is held for the order itself.
     async fn shortages(&self, order: &OrderDocument) -> Result<Vec<Shortage>, StoreError> {
         let mut shortages = Vec::new();
@@ -275,17 +248,6 @@ impl MongoStore {
             changes.extend(book.map(ChangeKind::BookUpdated));
         }
         Ok(())
-    }
-
-    async fn give_back(
-        &self,
-        order: OrderId,
-        book: BookId,
-        copies: i64,
-    ) -> Result<Option<Arc<Book>>, StoreError> {
-        let mark = format!("holds.{order}");
-        let held = doc! { &mark: { "$exists": true } };
-        self.add_stock(book, copies, held, doc! { "$unset": { mark: "" } }).await
     }
 
     /// Puts the copies of a cancelled order back, once.
@@ -371,58 +333,6 @@ impl MongoStore {
         Ok(strays)
     }
 
-    /// Adds copies to a book that is as `filter` says, and makes a mark with the same update.
-    async fn add_stock(
-        &self,
-        book: BookId,
-        copies: i64,
-        filter: Document,
-        mark: Document,
-    ) -> Result<Option<Arc<Book>>, StoreError> {
-        let room = i64::from(Stock::MAX) - copies;
-        let mut unmarked = filter;
-        unmarked.extend(by_id(book.uuid()));
-        let with_stock = |stock: Document| {
-            let mut filter = unmarked.clone();
-            filter.insert("stock", stock);
-            filter
-        };
-        let mut add = mark.clone();
-        add.insert("$inc", doc! { "stock": copies, "stockVersion": 1_i64 });
-        // The shelf is full: what does not fit is not kept.
-        let mut fill = mark;
-        let mut set = fill.get_document("$set").cloned().unwrap_or_default();
-        set.insert("stock", i64::from(Stock::MAX));
-        fill.insert("$set", set);
-        fill.insert("$inc", doc! { "stockVersion": 1_i64 });
-        for _ in 0..MOST_TRIES {
-            let fits = with_stock(doc! { "$lte": room });
-            if let Some(book) = self.change_stock(fits, add.clone()).await? {
-                return Ok(Some(book));
-            }
-            let is_full = with_stock(doc! { "$gt": room });
-            if let Some(book) = self.change_stock(is_full, fill.clone()).await? {
-                return Ok(Some(book));
-            }
-            // Marked before, or gone; else its stock has moved between the two.
-            if self.answer(self.books().find_one(unmarked.clone())).await?.is_none() {
-                return Ok(None);
-            }
-        }
-        Err(StoreError::Corrupt(format!("book {book}, stock: takes no copies back")))
-    }
-
-    async fn change_stock(
-        &self,
-        filter: Document,
-        change: Document,
-    ) -> Result<Option<Arc<Book>>, StoreError> {
-        let books = self.books();
-        let changed = books.find_one_and_update(filter, change);
-        let changed = self.answer(changed.return_document(ReturnDocument::After)).await?;
-        Ok(changed.map(|raw| documents::book(&raw)).transpose()?.map(Arc::new))
-    }
-
     /// Goes from what was to be done to what is next, unless somebody else has.
     async fn step(
         &self,
@@ -438,61 +348,6 @@ impl MongoStore {
         let stepped = orders.find_one_and_update(filter, change);
         self.answer(stepped.return_document(ReturnDocument::After)).await
     }
-}
-
-/// The documents of a collection that are like a filter, one after the other by their ids and each only
-/// once. However many there are, each question is about a few of them, and no more than some fields.
-struct Few<'a> {
-    collection: &'a Collection<RawDocumentBuf>,
-    filter: Document,
-    fields: Document,
-    found: std::vec::IntoIter<RawDocumentBuf>,
-    after: Option<Bson>,
-    is_end: bool,
-}
-
-impl<'a> Few<'a> {
-    fn of(collection: &'a Collection<RawDocumentBuf>, filter: Document, fields: Document) -> Self {
-        let found = Vec::new().into_iter();
-        Self { collection, filter, fields, found, after: None, is_end: false }
-    }
-
-    async fn next(&mut self, store: &MongoStore) -> Result<Option<RawDocumentBuf>, StoreError> {
-        if self.found.len() == 0 && !self.is_end {
-            let mut filter = self.filter.clone();
-            filter
-                .extend(self.after.take().map(|id| ("_id".to_owned(), doc! { "$gt": id }.into())));
-            let found = self.collection.find(filter).projection(self.fields.clone());
-            let found = found.sort(doc! { "_id": 1 }).limit(FEW);
-            let found = async { found.await?.try_collect::<Vec<_>>().await };
-            let found = store.answer(found).await?;
-            self.is_end = i64::try_from(found.len()).unwrap_or(FEW) < FEW;
-            let last = found.last().and_then(|raw| raw.get("_id").ok().flatten());
-            self.after = last.and_then(|id| Bson::try_from(id).ok());
-            self.found = found.into_iter();
-        }
-        Ok(self.found.next())
-    }
-}
-
-/// Whether copies could be taken aside.
-enum Held {
-    Now(Arc<Book>),
-    Before,
-    Short,
-}
-
-/// What is held of a book, and for which orders.
-fn holds(raw: &RawDocumentBuf) -> Vec<(OrderId, i64)> {
-    let holds = raw.get_document("holds").into_iter().flat_map(|holds| holds.iter().flatten());
-    let hold = |(order, copies): (&bson::raw::CStr, bson::RawBsonRef<'_>)| {
-        Some((order.as_str().parse().ok()?, copies.as_i64()?))
-    };
-    holds.filter_map(hold).collect()
-}
-
-fn held_for(raw: &RawDocumentBuf, order: OrderId) -> i64 {
-    holds(raw).into_iter().find(|(held, _)| *held == order).map_or(0, |(_, copies)| copies)
 }
 
 /// Whether who has begun then may still go on: after that, another may have done it all.
