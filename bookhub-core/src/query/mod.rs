@@ -63,7 +63,11 @@ fn read_each<N: AsRef<str>, V: AsRef<str>>(
     errors
 }
 
-const PARAMETERS: &str = "q, genre, yearMin, yearMax, sort, limit, cursor";
+/// What is wrong with a parameter that is none of the `known` ones.
+fn unknown(known: &str) -> BadValue {
+    let way_out = "leave it out or correct its name";
+    BadValue::new(format!("Is not known here: {way_out}. Known are {known}."))
+}
 
 impl BookQuery {
     /// Reads the parameters of a query: `q`, `genre`, `yearMin`, `yearMax`, `sort`, `limit` and
@@ -98,11 +102,7 @@ impl BookQuery {
             "yearMax" => self.year_max = Some(year_bound(value)?),
             "sort" => self.sort = value.parse()?,
             "limit" => self.limit = value.parse()?,
-            _ => {
-                let way_out = "leave it out or correct its name";
-                let sentence = format!("Is not known here: {way_out}. Known are {PARAMETERS}.");
-                return Err(BadValue::new(sentence));
-            }
+            _ => return Err(unknown("q, genre, yearMin, yearMax, sort, limit, cursor")),
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use uuid::Uuid;
 
-use super::{PageSize, cursor::checksum, read_each};
+use super::{PageSize, cursor::checksum, read_each, unknown};
 use crate::{
     error::{BadValue, Invalid},
     order::{Order, OrderId, OrderStatus},
@@ -49,11 +49,7 @@ impl OrderQuery {
             "status" => self.status = said.then(|| value.parse()).transpose()?,
             "limit" => self.limit = value.parse()?,
             "cursor" => self.after = Some(OrderCursor::parse(value)?),
-            _ => {
-                let way_out = "leave it out or correct its name";
-                let known = "Known are user, status, limit, cursor.";
-                return Err(BadValue::new(format!("Is not known here: {way_out}. {known}")));
-            }
+            _ => return Err(unknown("user, status, limit, cursor")),
         }
         Ok(())
     }

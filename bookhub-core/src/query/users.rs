@@ -1,6 +1,6 @@
 //! Which accounts an admin asks for ([`UserQuery`]), and what they get ([`UserPage`]).
 
-use super::{PageSize, read_each};
+use super::{PageSize, read_each, unknown};
 use crate::{
     error::{BadValue, Invalid},
     user::{Role, User, Username},
@@ -42,11 +42,7 @@ impl UserQuery {
             }
             "limit" => self.limit = value.parse()?,
             "cursor" => self.after = Some(value.parse()?),
-            _ => {
-                let way_out = "leave it out or correct its name";
-                let known = "Known are role, limit, cursor.";
-                return Err(BadValue::new(format!("Is not known here: {way_out}. {known}")));
-            }
+            _ => return Err(unknown("role, limit, cursor")),
         }
         Ok(())
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{FromRequestParts, Path, RawQuery, State},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts},
+    extract::{RawQuery, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use bookhub_core::{
@@ -19,7 +19,10 @@ use crate::{
     body::JsonObject,
     error::{ApiError, INVALID_BOOK, INVALID_QUERY},
     etag,
-    routes::listing::{self, Parameters},
+    routes::{
+        listing::{self, Parameters},
+        shared::IdPath,
+    },
     state::AppState,
 };
 
@@ -52,7 +55,7 @@ pub(crate) async fn list(
 /// `GET /api/books/{id}`
 pub(crate) async fn get(
     State(state): State<AppState>,
-    BookPath(id): BookPath,
+    IdPath(id): IdPath<BookId>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let (book, position) = state.catalog.get(id).await?;
@@ -85,7 +88,7 @@ pub(crate) async fn create(
 pub(crate) async fn update(
     State(state): State<AppState>,
     _: Admin,
-    BookPath(id): BookPath,
+    IdPath(id): IdPath<BookId>,
     headers: HeaderMap,
     JsonObject(object): JsonObject,
 ) -> Result<Response, ApiError> {
@@ -99,7 +102,7 @@ pub(crate) async fn update(
 pub(crate) async fn delete(
     State(state): State<AppState>,
     _: Admin,
-    BookPath(id): BookPath,
+    IdPath(id): IdPath<BookId>,
     headers: HeaderMap,
 ) -> Result<Json<serde_json::Value>, ApiError> {
     let expected = expected_version(&state, id, &headers).await?;
@@ -111,7 +114,7 @@ pub(crate) async fn delete(
 pub(crate) async fn adjust_stock(
     State(state): State<AppState>,
     _: Admin,
-    BookPath(id): BookPath,
+    IdPath(id): IdPath<BookId>,
     JsonObject(object): JsonObject,
 ) -> Result<Response, ApiError> {
     let adjustment = StockAdjustment::from_json(&object).map_err(ApiError::fields(INVALID_BOOK))?;
@@ -141,24 +144,6 @@ async fn expected_version(
             Ok(others.iter().copied().find(|version| *version == book.version).or(Some(first)))
         }
     }
-}
-
-/// The book that an address names.
-pub(crate) struct BookPath(BookId);
-
-impl<S: Send + Sync> FromRequestParts<S> for BookPath {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        // What is not even UTF-8 names no book either.
-        let path = Path::<String>::from_request_parts(parts, state).await;
-        parse_id(&path.map(|Path(id)| id).unwrap_or_default()).map(Self)
-    }
-}
-
-/// What is no id names no book.
-pub(crate) fn parse_id(text: &str) -> Result<BookId, ApiError> {
-    text.parse().map_err(|_| ApiError::NotFound("Book not found"))
 }
 
 fn shown(book: &Arc<Book>, now: Timestamp) -> Response {

@@ -1,10 +1,8 @@
 //! The cart: `/api/cart`.
 
 use axum::{
-    Json,
     extract::{RawQuery, State},
-    http::header,
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use bookhub_core::{Amount, Cart, CartLine, FilledCart, Invalid, ShownBook};
 use jiff::Timestamp;
@@ -14,7 +12,7 @@ use crate::{
     auth::LoggedIn,
     body::JsonObject,
     error::{ApiError, INVALID_QUERY},
-    routes::listing::Parameters,
+    routes::{listing::Parameters, shared::private},
     state::AppState,
 };
 
@@ -82,7 +80,6 @@ struct Item<'a> {
     book: Option<ShownBook<'a>>,
 }
 
-/// What somebody means to buy is nobody else's: no cache keeps it.
 fn shown(cart: &FilledCart) -> Response {
     let now = Timestamp::now();
     let items = cart.lines.iter().map(|(line, book)| Item {
@@ -90,5 +87,5 @@ fn shown(cart: &FilledCart) -> Response {
         book: book.as_ref().map(|book| book.shown_at(now)),
     });
     let shown = Shown { items: items.collect(), total: cart.total() };
-    ([(header::CACHE_CONTROL, "no-store")], Json(shown)).into_response()
+    private(&shown)
 }

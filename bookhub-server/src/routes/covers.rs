@@ -10,7 +10,7 @@ use axum::{
 };
 use bookhub_core::{Book, normalise};
 
-use super::books::parse_id;
+use super::shared::parse_id;
 use crate::{error::ApiError, etag, state::AppState};
 
 /// The characters that fit a line of the title, and of the author.

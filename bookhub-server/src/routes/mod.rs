@@ -9,4 +9,5 @@ pub(crate) mod health;
 pub(crate) mod listing;
 pub(crate) mod orders;
 pub(crate) mod page;
+pub(crate) mod shared;
 pub(crate) mod users;

@@ -1,9 +1,8 @@
 //! The orders: `/api/orders`.
 
 use axum::{
-    Json,
-    extract::{FromRequestParts, Path, RawQuery, State},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts},
+    extract::{RawQuery, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use bookhub_core::{
@@ -16,7 +15,10 @@ use crate::{
     auth::{Admin, LoggedIn},
     body::JsonObject,
     error::{ApiError, Detail, INVALID_INPUT, INVALID_QUERY},
-    routes::listing::{self, Parameters},
+    routes::{
+        listing::{self, Parameters},
+        shared::{IdPath, private},
+    },
     state::AppState,
 };
 
@@ -35,7 +37,7 @@ pub(crate) async fn place(
     let order = placed.map_err(|error| of_place(error, &object))?;
     let location = HeaderValue::try_from(format!("/api/orders/{}", order.id));
     let location = (header::LOCATION, location.map_err(|_| ApiError::Internal)?);
-    Ok((StatusCode::CREATED, [location], shown(&order)).into_response())
+    Ok((StatusCode::CREATED, [location], private(&order)).into_response())
 }
 
 /// `GET /api/orders`: their own; an admin sees everybody's.
@@ -55,7 +57,7 @@ pub(crate) async fn list(
     }
     let position = state.store.seen();
     let page = state.orders.list(&query).await?;
-    let mut response = shown(&page.orders);
+    let mut response = private(&page.orders);
     let headers = response.headers_mut();
     headers.extend(parameters.next("/api/orders", page.next.as_ref())?);
     headers.extend([listing::position(&state, position)?]);
@@ -66,14 +68,14 @@ pub(crate) async fn list(
 pub(crate) async fn get(
     State(state): State<AppState>,
     LoggedIn { user, .. }: LoggedIn,
-    OrderPath(id): OrderPath,
+    IdPath(id): IdPath<OrderId>,
 ) -> Result<Response, ApiError> {
     let position = state.store.seen();
     let order = state.orders.order(id).await?;
     if !may_see(&user, &order) {
         return Err(OrdersError::NotFound(order.id).into());
     }
-    let mut response = shown(&order);
+    let mut response = private(&order);
     response.headers_mut().extend([listing::position(&state, position)?]);
     Ok(response)
 }
@@ -82,34 +84,15 @@ pub(crate) async fn get(
 pub(crate) async fn update(
     State(state): State<AppState>,
     Admin: Admin,
-    OrderPath(id): OrderPath,
+    IdPath(id): IdPath<OrderId>,
     JsonObject(object): JsonObject,
 ) -> Result<Response, ApiError> {
     let patch = OrderPatch::from_json(&object).map_err(ApiError::fields(INVALID_INPUT))?;
-    Ok(shown(&state.orders.set_status(id, patch.status).await?))
+    Ok(private(&state.orders.set_status(id, patch.status).await?))
 }
 
 fn may_see(user: &User, order: &Order) -> bool {
     user.role == Role::Admin || order.user == user.id
-}
-
-/// The order that an address names.
-pub(crate) struct OrderPath(OrderId);
-
-impl<S: Send + Sync> FromRequestParts<S> for OrderPath {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        // What is no id, or not even UTF-8, names no order.
-        let path = Path::<String>::from_request_parts(parts, state).await;
-        let id = path.ok().and_then(|Path(id)| id.parse().ok());
-        id.map(Self).ok_or(ApiError::NotFound("Order not found"))
-    }
-}
-
-/// Names, addresses and sums are nobody else's: no cache keeps them.
-fn shown(body: &impl serde::Serialize) -> Response {
-    ([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }
 
 /// The key of the request, quoted or bare, at most one.
