@@ -25,6 +25,7 @@ mod user;
 
 pub use accounts::{
     Accounts, AccountsConfig, Ensured, HashCost, Login, ProfileUpdate, RolePatch, Signup,
+    refuse_guessable,
 };
 pub use book::{
     Author, Book, BookContent, BookDraft, BookId, BookPatch, CoverUrl, Description, Genre,

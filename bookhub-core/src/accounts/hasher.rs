@@ -10,8 +10,9 @@ use argon2::{
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{sync::Semaphore, task};
 
+use super::refuse_guessable;
 use crate::{
-    error::AccountsError,
+    error::{AccountsError, Invalid},
     store::PasswordHash,
     user::{Password, TypedPassword},
 };
@@ -66,11 +67,47 @@ impl Hasher {
 
     /// What is kept of a new password.
     pub(super) async fn hash(&self, password: Password) -> Result<PasswordHash, AccountsError> {
-        let hashed = self.run(password.secret().clone(), |argon2, password| {
-            let hash: phc::PasswordHash = argon2.hash_password(password)?;
-            Ok(PasswordHash::from_phc(hash.to_string()))
+        self.run(password.secret().clone(), hash).await
+    }
+
+    /// What is kept of a password that somebody has chosen, unless it is guessed soon by those who
+    /// know `about` them.
+    pub(super) async fn hash_chosen(
+        &self,
+        password: Password,
+        about: Vec<String>,
+    ) -> Result<PasswordHash, AccountsError> {
+        let secret = password.secret().clone();
+        let judged = self.run(secret, move |argon2, secret| {
+            let about: Vec<_> = about.iter().map(String::as_str).collect();
+            if let Err(problem) = refuse_guessable(&password, &about) {
+                return Ok(Err(problem));
+            }
+            hash(argon2, secret).map(Ok)
         });
-        hashed.await
+        let refused = |problem| AccountsError::Invalid(Invalid::field("password", problem));
+        judged.await?.map_err(refused)
+    }
+
+    /// What is to be kept from now on of a password that was right, if what was kept of it costs
+    /// less to try than it should.
+    pub(super) async fn strengthen(
+        &self,
+        right: TypedPassword,
+        kept: &PasswordHash,
+    ) -> Result<Option<PasswordHash>, AccountsError> {
+        if self.is_strong(kept) {
+            return Ok(None);
+        }
+        self.run(right.secret().clone(), |argon2, password| hash(argon2, password).map(Some)).await
+    }
+
+    fn is_strong(&self, kept: &PasswordHash) -> bool {
+        let Ok(hash) = phc::PasswordHash::new(kept.as_phc()) else { return false };
+        let Ok(params) = Params::try_from(&hash) else { return false };
+        hash.algorithm == Algorithm::Argon2id.ident()
+            && params.m_cost() >= self.cost.memory_kib
+            && params.t_cost() >= self.cost.passes
     }
 
     /// Whether `typed` is the password of which `hash` was kept. Without a hash it is not, but
@@ -120,6 +157,14 @@ impl Hasher {
         };
         task::spawn_blocking(work).await.map_err(failed)?.map_err(failed)
     }
+}
+
+fn hash(
+    argon2: &Argon2<'_>,
+    password: &[u8],
+) -> Result<PasswordHash, argon2::password_hash::Error> {
+    let hash: phc::PasswordHash = argon2.hash_password(password)?;
+    Ok(PasswordHash::from_phc(hash.to_string()))
 }
 
 fn failed(error: impl fmt::Display) -> AccountsError {

@@ -1,6 +1,7 @@
 //! Accounts: the rules by which people sign up, log in and out, and change what they are known by.
 //! Must not know cookies, tokens or how often somebody may try.
 
+mod guessable;
 mod hasher;
 mod requests;
 
@@ -8,6 +9,7 @@ use std::{num::NonZeroUsize, sync::Arc, thread};
 
 use jiff::{SignedDuration, Timestamp};
 
+pub use guessable::refuse_guessable;
 pub use hasher::HashCost;
 use hasher::Hasher;
 pub use requests::{Login, ProfileUpdate, RolePatch, Signup};
@@ -16,8 +18,8 @@ use crate::{
     clock::Clock,
     error::{AccountsError, UserWriteError},
     query::{UserPage, UserQuery},
-    store::{Account, Store},
-    user::{Role, Session, SessionId, User, UserId, Username},
+    store::{Account, PasswordHash, Store},
+    user::{Email, Role, Session, SessionId, TypedPassword, User, UserId, Username},
 };
 
 /// How accounts are guarded.
@@ -131,8 +133,9 @@ impl Accounts {
             Err(_) => None,
         };
         let hash = account.as_ref().map(|account| account.password.clone());
-        let right = self.hasher.verify(login.password, hash).await?;
+        let right = self.hasher.verify(login.password.clone(), hash).await?;
         let account = account.filter(|_| right).ok_or(AccountsError::WrongCredentials)?;
+        let account = self.strengthened(account, login.password).await;
         let session = self.open_session(&account).await?;
         Ok((account.user.clone(), session))
     }
@@ -167,7 +170,8 @@ impl Accounts {
         if !self.hasher.verify(current, Some(account.password)).await? {
             return Err(AccountsError::WrongPassword);
         }
-        account.password = self.hasher.hash(new).await?;
+        let about = about(&account.user.username, account.user.email.as_ref());
+        account.password = self.hasher.hash_chosen(new, about).await?;
         account.generation += 1;
         account.kept_session = Some(session.id);
         let account = self.store.update_account(account).await?;
@@ -207,19 +211,21 @@ impl Accounts {
         Ok(self.create(signup, Role::Admin).await?.user.clone())
     }
 
-    /// Makes an account that may run the shop, unless there is one of this name.
+    /// Makes an account that may run the shop, unless there is one of this name. Its password is
+    /// the operator's business: it may be one that is easy to guess.
     pub async fn ensure_admin(&self, signup: Signup) -> Result<Ensured, AccountsError> {
         let name = signup.username.clone();
         if let Some(account) = self.store.account_by_name(&name).await? {
             return Ok(Ensured::Existing(account.user.clone()));
         }
-        match self.create_admin(signup).await {
+        let password = self.hasher.hash(signup.password.clone()).await?;
+        match self.insert(signup, password, Role::Admin).await {
             // Another server made it at the same time.
             Err(AccountsError::UsernameTaken) => match self.store.account_by_name(&name).await? {
                 Some(account) => Ok(Ensured::Existing(account.user.clone())),
                 None => Err(AccountsError::UsernameTaken),
             },
-            created => created.map(Ensured::Created),
+            created => created.map(|account| Ensured::Created(account.user.clone())),
         }
     }
 
@@ -228,7 +234,17 @@ impl Accounts {
         if self.store.account_by_name(&signup.username).await?.is_some() {
             return Err(AccountsError::UsernameTaken);
         }
-        let password = self.hasher.hash(signup.password).await?;
+        let about = about(&signup.username, signup.email.as_ref());
+        let password = self.hasher.hash_chosen(signup.password.clone(), about).await?;
+        self.insert(signup, password, role).await
+    }
+
+    async fn insert(
+        &self,
+        signup: Signup,
+        password: PasswordHash,
+        role: Role,
+    ) -> Result<Arc<Account>, AccountsError> {
         let now = self.clock.now();
         let user = User {
             id: UserId::generate(now),
@@ -239,6 +255,22 @@ impl Accounts {
         };
         let account = Account { user, password, version: 1, generation: 1, kept_session: None };
         Ok(self.store.insert_account(account).await?)
+    }
+
+    /// The account with its password kept as passwords are kept today. That this fails keeps nobody
+    /// out: the next login tries it again.
+    async fn strengthened(&self, account: Arc<Account>, right: TypedPassword) -> Arc<Account> {
+        let strengthened = async {
+            let Some(password) = self.hasher.strengthen(right, &account.password).await? else {
+                return Ok(Arc::clone(&account));
+            };
+            let account = Account { password, ..Account::clone(&account) };
+            Ok::<_, AccountsError>(self.store.update_account(account).await?)
+        };
+        strengthened.await.unwrap_or_else(|error| {
+            tracing::warn!(%error, user = %account.user.id, "a password is kept as before");
+            account
+        })
     }
 
     async fn open_session(&self, account: &Account) -> Result<Session, AccountsError> {
@@ -263,6 +295,12 @@ impl Accounts {
         let account = account.filter(|account| account.admits(&session));
         Ok((account.ok_or(AccountsError::SessionEnded)?, session))
     }
+}
+
+/// What whoever knows somebody would try as their password.
+fn about(name: &Username, email: Option<&Email>) -> Vec<String> {
+    let email = email.map(|email| email.as_str().to_owned());
+    [name.as_str().to_owned()].into_iter().chain(email).collect()
 }
 
 #[cfg(test)]

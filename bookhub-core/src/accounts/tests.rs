@@ -170,3 +170,49 @@ async fn a_password_is_kept_as_owasp_advises() {
     let account = store.account(alice.id).await.unwrap().unwrap();
     assert!(account.password.as_phc().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
 }
+
+#[tokio::test]
+async fn a_password_that_is_guessed_soon_is_refused_where_it_is_chosen() {
+    let (accounts, ..) = accounts(&weak());
+    let weak = |text| Signup { password: Password::new(text).unwrap(), ..signup("alice") };
+    for guessable in ["password1", "alicealice"] {
+        let refused = accounts.signup(weak(guessable)).await.unwrap_err();
+        let AccountsError::Invalid(invalid) = refused else { panic!("{refused}") };
+        assert_eq!(invalid.errors()[0].field, "password");
+    }
+    assert!(matches!(
+        accounts.create_admin(weak("password1")).await,
+        Err(AccountsError::Invalid(_))
+    ));
+    let (_, session) = accounts.signup(signup("alice")).await.unwrap();
+    let change = accounts.update_profile(session.id, new_password(PASSWORD, "alicealice")).await;
+    assert!(matches!(change, Err(AccountsError::Invalid(_))));
+    accounts.login(Login::new("alice", PASSWORD)).await.unwrap();
+    // The operator's own choice is judged where it is set.
+    let development = Signup { password: Password::new("admin123").unwrap(), ..signup("admin") };
+    assert!(matches!(accounts.ensure_admin(development).await, Ok(Ensured::Created(_))));
+}
+
+#[tokio::test]
+async fn a_password_is_kept_as_is_done_today_once_its_owner_logs_in() {
+    let (old, _, store) = accounts(&weak());
+    let (alice, session) = old.signup(signup("alice")).await.unwrap();
+    let kept = async || store.account(alice.id).await.unwrap().unwrap();
+    let before = kept().await;
+    let hash_cost = HashCost { memory_kib: 16, passes: 2 };
+    let config = AccountsConfig { hash_cost, ..weak() };
+    let clock = Clock::from_fn(|| Timestamp::from_second(1_700_000_000).unwrap());
+    let now = Accounts::with_config(store.clone(), clock, &config);
+
+    now.login(Login::new("alice", "wrong horse")).await.unwrap_err();
+    assert_eq!(kept().await, before, "who is not let in changes nothing");
+    now.login(Login::new("alice", PASSWORD)).await.unwrap();
+    let after = kept().await;
+    assert!(after.password.as_phc().contains("m=16,t=2"), "{}", after.password.as_phc());
+    now.login(Login::new("alice", PASSWORD)).await.unwrap();
+    assert_eq!(kept().await, after, "once is enough");
+    // Nobody is logged out by it, and where less is asked for, more stays.
+    old.authenticate(session.id).await.unwrap();
+    old.login(Login::new("alice", PASSWORD)).await.unwrap();
+    assert_eq!(kept().await, after);
+}
