@@ -18,7 +18,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::logins;
+use crate::{logins, metrics};
 
 /// How long to wait before the feed is opened again after a failure.
 const RETRY: Duration = Duration::from_millis(500);
@@ -192,7 +192,9 @@ impl Bridge {
         what: &str,
         data: &impl Serialize,
     ) -> Result<(), PublishError> {
-        self.tell(at, &self.books, &format!("book:{what}"), data)
+        self.tell(at, &self.books, &format!("book:{what}"), data)?;
+        metrics::book_event(&format!("book:{what}"));
+        Ok(())
     }
 
     /// Tells its user, and whoever may follow the orders of all.

@@ -10,6 +10,8 @@ use bookhub_core::{AccountsError, CatalogError, FieldError, Invalid, OrdersError
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::limits::Standing;
+
 /// Why a request failed.
 #[derive(Debug)]
 pub(crate) enum ApiError {
@@ -22,6 +24,7 @@ pub(crate) enum ApiError {
     /// The body is no JSON object.
     Json(String),
     ContentType,
+    ContentEncoding,
     TooLarge,
     BodyLost,
     BadIfMatch,
@@ -30,6 +33,14 @@ pub(crate) enum ApiError {
     LoginRequired,
     AdminRequired,
     CrossSite,
+    MetricsToken,
+    /// Too many of something in a span of time.
+    TooMany {
+        what: &'static str,
+        code: &'static str,
+        standing: Standing,
+    },
+    TimedOut,
     Internal,
 }
 
@@ -112,6 +123,7 @@ impl ApiError {
             Self::Fields(..) => (S::BAD_REQUEST, "invalid"),
             Self::Json(_) => (S::BAD_REQUEST, "invalid_json"),
             Self::ContentType => (S::UNSUPPORTED_MEDIA_TYPE, "content_type"),
+            Self::ContentEncoding => (S::UNSUPPORTED_MEDIA_TYPE, "content_encoding"),
             Self::TooLarge => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::BodyLost => (S::BAD_REQUEST, "body_incomplete"),
             Self::BadIfMatch => (S::BAD_REQUEST, "invalid_if_match"),
@@ -120,6 +132,9 @@ impl ApiError {
             Self::LoginRequired => (S::UNAUTHORIZED, "login_required"),
             Self::AdminRequired => (S::FORBIDDEN, "admin_required"),
             Self::CrossSite => (S::FORBIDDEN, "cross_site"),
+            Self::MetricsToken => (S::UNAUTHORIZED, "metrics_token_required"),
+            Self::TooMany { code, .. } => (S::TOO_MANY_REQUESTS, code),
+            Self::TimedOut => (S::SERVICE_UNAVAILABLE, "timed_out"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal"),
         }
     }
@@ -136,6 +151,9 @@ impl ApiError {
             Self::Fields(sentence, _) => (*sentence).to_owned(),
             Self::Json(problem) => format!("The body is no JSON object: {problem}"),
             Self::ContentType => "Send JSON, with the header Content-Type: application/json".into(),
+            Self::ContentEncoding => {
+                "Send the body as it is, without the header Content-Encoding".to_owned()
+            }
             Self::TooLarge => "The body is larger than 1 MiB".to_owned(),
             Self::BodyLost => "The body did not arrive whole".to_owned(),
             Self::BadIfMatch => {
@@ -152,6 +170,13 @@ impl ApiError {
                  as Authorization: Bearer instead"
                     .to_owned()
             }
+            Self::MetricsToken => {
+                "Send the METRICS_TOKEN of this server as Authorization: Bearer".to_owned()
+            }
+            Self::TooMany { what, standing, .. } => {
+                format!("Too many {what}: try again in {} s", standing.retry_after())
+            }
+            Self::TimedOut => "The answer took too long".to_owned(),
             Self::Internal => "Something went wrong on our side".to_owned(),
         }
     }
@@ -233,6 +258,10 @@ impl IntoResponse for ApiError {
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Self::TooMany { standing, .. } = &self {
+            headers.insert(header::RETRY_AFTER, standing.retry_after().into());
+            standing.put(headers);
         }
         let body = ErrorBody { error, code, details: self.into_details() };
         response.extensions_mut().insert(body);

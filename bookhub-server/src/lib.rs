@@ -1,14 +1,20 @@
 //! The BookHub server: configuration, routes and wiring around [`bookhub_core`] and
 //! [`bookhub_realtime`], the only crate that knows both.
 
+mod admission;
 mod auth;
 mod body;
 mod bridge;
 mod config;
+mod drain;
+mod edge;
 mod error;
 mod etag;
+mod limits;
 mod logins;
+mod metrics;
 mod observe;
+mod peer;
 mod router;
 mod routes;
 mod serve;
@@ -30,21 +36,26 @@ use serde_json::json;
 use tokio::{
     net::TcpListener,
     sync::oneshot,
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
     time::{MissedTickBehavior, interval},
 };
 
-pub use crate::config::{AdminConfig, Args, Config, ConfigError, Environment};
+pub use crate::config::{AdminConfig, Args, Config, ConfigError, EdgeConfig, Environment};
 use crate::{
+    admission::Admission,
     auth::ShopAuthorizer,
     bridge::Bridge,
-    serve::Peer,
+    limits::Limits,
+    peer::{Peer, Proxies},
     state::{AppState, Shared},
     tokens::Tokens,
 };
 
 /// How often orders that were left half done are looked for.
 const SETTLE_EVERY: Duration = Duration::from_secs(30);
+
+/// How often what is counted is put in order.
+const TIDY_EVERY: Duration = Duration::from_secs(5);
 
 /// The server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -66,8 +77,10 @@ pub enum StartError {
 pub struct Server {
     router: axum::Router,
     hub: Hub,
+    admission: Arc<Admission>,
     bridge: Option<JoinHandle<()>>,
-    settling: JoinHandle<()>,
+    /// What is done now and again, and ends with the server.
+    chores: JoinSet<()>,
 }
 
 impl Server {
@@ -76,6 +89,8 @@ impl Server {
     /// # Errors
     /// If the store, the sample or the first administrator cannot be set up.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        // Whatever counts finds its meters there.
+        metrics::start();
         let store: Arc<dyn Store> = match &config.mongodb_uri {
             Some(uri) => {
                 let (uri, patience) = (uri.expose_secret(), config.mongodb_patience);
@@ -95,15 +110,21 @@ impl Server {
             Some(secret) => secret.expose_secret().as_bytes().to_vec(),
             None => store.secret(rand::random()).await?.to_vec(),
         };
-        let tokens = Arc::new(Tokens::new(&secret));
-        let hub = hub(&store, &accounts, &tokens, &config, secret).await?;
+        let earlier = config.jwt_secret_previous.as_ref().map(|secret| secret.expose_secret());
+        let earlier: Vec<_> = earlier.iter().map(|secret| secret.as_bytes()).collect();
+        let tokens = Arc::new(Tokens::new(&secret, &earlier));
+        let (connections, sockets) = admission::budget(config.edge.max_connections);
+        tracing::debug!(connections, sockets, "the limits of connections");
+        let admission = Admission::new(connections, config.edge.requests_per_minute.is_some());
+        let hub = hub(&store, &accounts, &tokens, &config, secret, sockets).await?;
         let bridge = match config.realtime {
             true => Some(open_bridge(&store, &hub, &accounts).await?),
             false => None,
         };
         let carts = Carts::new(Arc::clone(&store));
         let orders = Orders::new(Arc::clone(&store));
-        let settling = tokio::spawn(settle(orders.clone()));
+        let mut chores = JoinSet::new();
+        chores.spawn(settle(orders.clone()));
         let state = AppState::new(Shared {
             catalog: bookhub_core::Catalog::new(Arc::clone(&store)),
             store,
@@ -113,19 +134,22 @@ impl Server {
             tokens,
             hub: hub.clone(),
             bridge: bridge.as_ref().map(JoinHandle::abort_handle),
+            limits: config.edge.requests_per_minute.map_or_else(Limits::none, Limits::new),
+            proxies: Proxies::new(config.edge.trusted_proxies.clone()),
             config: Arc::new(config),
             started: Instant::now(),
         });
-        Ok(Self { router: router::router(state), hub, bridge, settling })
+        chores.spawn(tidy(state.clone()));
+        Ok(Self { router: router::router(state), hub, admission, bridge, chores })
     }
 
     /// Serves until `shutdown` comes and everything begun is finished, ten seconds at most.
-    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
-        serve::serve(listener, self.router, self.hub, shutdown).await;
+    pub async fn serve(mut self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+        serve::serve(listener, self.router, self.hub, self.admission, shutdown).await;
         if let Some(bridge) = self.bridge {
             bridge.abort();
         }
-        self.settling.abort();
+        self.chores.abort_all();
     }
 }
 
@@ -158,6 +182,17 @@ async fn settle(orders: Orders) {
     }
 }
 
+/// Keeps what is counted small.
+async fn tidy(state: AppState) {
+    let mut turns = interval(TIDY_EVERY);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        turns.tick().await;
+        state.limits.purge();
+        metrics::tidy();
+    }
+}
+
 async fn ensure_admin(accounts: &Accounts, config: &Config) -> Result<(), StartError> {
     let Some(admin) = &config.admin else {
         tracing::warn!("there is no administrator: set ADMIN_PASSWORD to make one");
@@ -184,15 +219,17 @@ async fn hub(
     tokens: &Arc<Tokens>,
     config: &Config,
     secret: Vec<u8>,
+    sockets: usize,
 ) -> Result<Hub, StartError> {
     let epoch = store.epoch().await?;
     let mut settings = HubConfig::new()
         .secret(secret)
+        .max_connections(sockets)
         .default_topics([bridge::books_topic().into()])
         .allowed_origins(config.client_origins.iter().cloned())
         .authorizer(ShopAuthorizer::new(accounts.clone(), Arc::clone(tokens), config))
         .client_ip(|request| request.extensions.get::<Peer>().and_then(|peer| peer.client()));
-    if !config.rate_limits {
+    if config.edge.requests_per_minute.is_none() {
         settings = settings
             .max_per_address(usize::MAX)
             .max_per_subject(usize::MAX)

@@ -8,10 +8,10 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use tracing::Instrument as _;
+use tracing::{Instrument as _, field};
 use uuid::Uuid;
 
-use crate::error::ErrorBody;
+use crate::{error::ErrorBody, metrics, peer::Peer};
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -21,12 +21,11 @@ pub(crate) async fn observe(request: Request, next: Next) -> Response {
     let id = Uuid::now_v7().simple().to_string();
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or_else(|| "(none)".to_owned(), |route| route.as_str().to_owned());
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let client = request.extensions().get::<Peer>().map(|peer| peer.address());
+    let route = matched.as_ref().map_or("(none)", MatchedPath::as_str);
     let span = tracing::info_span!("request", id, %method, route);
-    async move {
+    let answering = async {
         let begun = Instant::now();
         let mut response = next.run(request).await;
         if let Some(body) = response.extensions_mut().remove::<ErrorBody>() {
@@ -35,12 +34,13 @@ pub(crate) async fn observe(request: Request, next: Next) -> Response {
         if let Ok(value) = HeaderValue::try_from(&id) {
             response.headers_mut().insert(REQUEST_ID.clone(), value);
         }
-        let (status, ms) = (response.status().as_u16(), begun.elapsed().as_secs_f64() * 1e3);
-        tracing::info!(status, ms, path, "request answered");
+        let (status, took) = (response.status().as_u16(), begun.elapsed());
+        metrics::request(&method, route, status, took);
+        let ms = took.as_secs_f64() * 1e3;
+        tracing::info!(status, ms, path, client = client.map(field::display), "request answered");
         response
-    }
-    .instrument(span)
-    .await
+    };
+    answering.instrument(span).await
 }
 
 /// The error with its body, and the headers that it had already.

@@ -13,9 +13,13 @@ use tower_http::{
 };
 
 use crate::{
+    drain::drain,
+    edge,
     error::ApiError,
+    limits,
     observe::observe,
-    routes::{auth, books, cart, covers, health, orders, page, users},
+    peer,
+    routes::{auth, books, cart, covers, health, metrics, orders, page, users},
     state::AppState,
 };
 
@@ -43,7 +47,10 @@ pub(crate) fn router(state: AppState) -> Router {
         .route("/api/orders", get(orders::list).post(orders::place))
         .route("/api/orders/{id}", get(orders::get).patch(orders::update))
         .route("/api/users", get(users::list))
-        .route("/api/users/{id}", patch(users::update));
+        .route("/api/users/{id}", patch(users::update))
+        .layer(edge::compression())
+        .layer(middleware::from_fn(edge::deadline))
+        .route("/metrics", get(metrics::metrics));
     if state.config.realtime {
         router = router
             .route_service("/ws", state.hub.websocket())
@@ -53,11 +60,15 @@ pub(crate) fn router(state: AppState) -> Router {
     router
         .fallback(not_found)
         .method_not_allowed_fallback(async || ApiError::Method)
+        .layer(middleware::from_fn_with_state(state.clone(), limits::count_requests))
         .layer(cors)
         .layer(CatchPanicLayer::custom(|_| {
             axum::response::IntoResponse::into_response(ApiError::Internal)
         }))
+        .layer(middleware::map_response_with_state(state.clone(), edge::secure))
         .layer(middleware::from_fn(observe))
+        .layer(middleware::map_request(drain))
+        .layer(middleware::map_request_with_state(state.clone(), peer::find_out))
         .with_state(state)
 }
 
@@ -72,6 +83,8 @@ fn cors(origins: &[String]) -> CorsLayer {
         "etag",
         "link",
         "location",
+        "ratelimit",
+        "ratelimit-policy",
         "retry-after",
         "x-feed-position",
         "x-request-id",

@@ -6,7 +6,7 @@ use bookhub_core::{Accounts, Carts, Catalog, Orders, Store};
 use bookhub_realtime::Hub;
 use tokio::task::AbortHandle;
 
-use crate::{config::Config, tokens::Tokens};
+use crate::{config::Config, limits::Limits, peer::Proxies, tokens::Tokens};
 
 /// What the routes share. Each request has a clone of it, or several.
 #[derive(Clone)]
@@ -23,6 +23,8 @@ pub(crate) struct Shared {
     pub(crate) hub: Hub,
     /// What tells the hub of changes, where there are live updates.
     pub(crate) bridge: Option<AbortHandle>,
+    pub(crate) limits: Limits,
+    pub(crate) proxies: Proxies,
     pub(crate) config: Arc<Config>,
     pub(crate) started: Instant,
 }

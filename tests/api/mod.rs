@@ -3,6 +3,7 @@
 
 pub(crate) mod cart;
 pub(crate) mod orders;
+pub(crate) mod security;
 pub(crate) mod users;
 
 use anyhow::{Context as _, Result, ensure};
@@ -27,6 +28,10 @@ macro_rules! cases {
             an_order_moves_along_and_never_back,
             whoever_may_see_an_order_hears_of_it,
             what_is_wrong_with_an_order_is_named,
+        }
+        crate::api::cases! { $open, security:
+            operators_are_no_values_of_any_field,
+            operators_in_queries_find_nothing_more,
         }
         crate::api::cases! { $open, users:
             admins_see_who_has_an_account,

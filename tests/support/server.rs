@@ -1,6 +1,10 @@
 //! A running server, and an admin who is logged in to it.
 
-use std::{process::Stdio, time::Duration};
+use std::{
+    process::Stdio,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, bail};
 use reqwest::{Method, Response, StatusCode};
@@ -13,12 +17,16 @@ use tokio::{
 
 use crate::{PATIENCE, Socket, program};
 
+/// How much of what a server logs is kept.
+const LOG_BYTES: usize = 64 << 20;
+
 /// A server of its own for one test, on a port that the system picks; it ends with the test.
 #[derive(Debug)]
 pub struct Server {
     /// Where it is.
     pub url: String,
     child: Child,
+    log: Arc<Mutex<String>>,
 }
 
 impl Server {
@@ -57,8 +65,24 @@ impl Server {
         })
         .await??;
         // What it logs from now on is read, so that it never waits for us.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Ok(Self { url, child })
+        let log = Arc::new(Mutex::new(String::new()));
+        let kept = Arc::clone(&log);
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                let mut log = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                if log.len() < LOG_BYTES {
+                    log.push_str(&line);
+                    log.push('\n');
+                }
+            }
+        });
+        Ok(Self { url, child, log })
+    }
+
+    /// What it has logged since it was open.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The command, for tests that look at how it ends.

@@ -3,6 +3,7 @@
 //! refuses settings that are not safe in production.
 
 mod args;
+mod edge;
 mod raw;
 
 use std::{
@@ -13,8 +14,8 @@ use std::{
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-pub use self::args::Args;
 use self::raw::Raw;
+pub use self::{args::Args, edge::EdgeConfig};
 
 /// The shortest `JWT_SECRET` that production accepts, in bytes.
 const SECRET_BYTES: usize = 32;
@@ -79,14 +80,16 @@ pub struct Config {
     pub mongodb_patience: Duration,
     /// The secret from which all keys derive; `None` for one that is made up and kept in the store.
     pub jwt_secret: Option<SecretString>,
+    /// The secret before that one: logins from its time go on.
+    pub jwt_secret_previous: Option<SecretString>,
     /// The first administrator, if one is to be made.
     pub admin: Option<AdminConfig>,
     /// Whether a store without books begins with the sample catalogue.
     pub sample_catalogue: bool,
     /// Whether changes are broadcast.
     pub realtime: bool,
-    /// Whether rates and the connections of one address are limited.
-    pub rate_limits: bool,
+    /// Who may come, how many, and how often.
+    pub edge: EdgeConfig,
     /// What is logged, as `tracing` filters have it.
     pub log: String,
     /// Whether log lines are JSON.
@@ -119,10 +122,11 @@ impl Config {
             mongodb_uri: raw.mongodb_uri.clone(),
             mongodb_patience: Duration::from_secs(raw.mongodb_patience.unwrap_or(30)),
             jwt_secret: raw.secret(production)?,
+            jwt_secret_previous: raw.jwt_secret_previous.clone(),
             admin: raw.admin(production, host)?,
             sample_catalogue: raw.sample_catalogue.unwrap_or(in_memory),
             realtime: raw.realtime_enabled.unwrap_or(true),
-            rate_limits: raw.rate_limit_enabled.unwrap_or(true),
+            edge: raw.edge()?,
             log: raw.log.clone().unwrap_or_else(|| "info".to_owned()),
             log_json: raw.log_json.unwrap_or(production),
         })

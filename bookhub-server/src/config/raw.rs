@@ -1,6 +1,6 @@
 //! The settings as they are written, before they are checked.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::{collections::HashMap, net::IpAddr, num::NonZeroU32};
 
 use config::{File, FileFormat};
 use secrecy::SecretString;
@@ -19,6 +19,9 @@ const NAMES: &[&str] = &[
     "railway_public_domain",
     "realtime_enabled",
     "rate_limit_enabled",
+    "rate_limit_per_minute",
+    "trusted_proxies",
+    "max_connections",
     "allow_memory",
     "sample_catalogue",
     "admin_username",
@@ -27,7 +30,8 @@ const NAMES: &[&str] = &[
 ];
 
 /// Those that must not be seen, each of which may also stand in a file named by `<NAME>_FILE`.
-const SECRETS: &[&str] = &["jwt_secret", "admin_password", "mongodb_uri"];
+const SECRETS: &[&str] =
+    &["jwt_secret", "jwt_secret_previous", "admin_password", "mongodb_uri", "metrics_token"];
 
 /// What was written, from all sources together.
 #[derive(Debug, Deserialize)]
@@ -43,12 +47,17 @@ pub(super) struct Raw {
     pub(super) railway_public_domain: Option<String>,
     pub(super) realtime_enabled: Option<bool>,
     pub(super) rate_limit_enabled: Option<bool>,
+    pub(super) rate_limit_per_minute: Option<NonZeroU32>,
+    pub(super) trusted_proxies: Option<String>,
+    pub(super) max_connections: Option<usize>,
+    pub(super) metrics_token: Option<SecretString>,
     pub(super) allow_memory: Option<bool>,
     pub(super) sample_catalogue: Option<bool>,
     pub(super) admin_username: Option<String>,
     pub(super) log: Option<String>,
     pub(super) log_json: Option<bool>,
     pub(super) jwt_secret: Option<SecretString>,
+    pub(super) jwt_secret_previous: Option<SecretString>,
     pub(super) admin_password: Option<SecretString>,
     /// Whether any variable says that this is Railway.
     #[serde(skip)]

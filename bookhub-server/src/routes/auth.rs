@@ -1,7 +1,7 @@
 //! Accounts over HTTP: `/api/auth/*`.
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -13,15 +13,20 @@ use crate::{
     auth::{LoggedIn, set_cookie},
     body::JsonObject,
     error::{ApiError, INVALID_INPUT},
+    limits::Standing,
+    peer::Peer,
+    routes::shared::private,
     state::AppState,
 };
 
 /// `POST /api/auth/signup`
 pub(crate) async fn signup(
     State(state): State<AppState>,
+    Extension(peer): Extension<Peer>,
     JsonObject(object): JsonObject,
 ) -> Result<Response, ApiError> {
     let signup = Signup::from_json(&object).map_err(ApiError::fields(INVALID_INPUT))?;
+    state.limits.newcomer(peer)?;
     let (user, session) = state.accounts.signup(signup).await?;
     welcome(&state, StatusCode::CREATED, &user, &session)
 }
@@ -29,11 +34,18 @@ pub(crate) async fn signup(
 /// `POST /api/auth/login`
 pub(crate) async fn login(
     State(state): State<AppState>,
+    Extension(peer): Extension<Peer>,
     JsonObject(object): JsonObject,
 ) -> Result<Response, ApiError> {
     let login = Login::from_json(&object).map_err(ApiError::fields(INVALID_INPUT))?;
-    let (user, session) = state.accounts.login(login).await?;
-    welcome(&state, StatusCode::OK, &user, &session)
+    let attempt = state.limits.attempt(peer, &login.username)?;
+    let result = state.accounts.login(login).await;
+    let standing = attempt.end(&result);
+    let answer = match result {
+        Ok((user, session)) => welcome(&state, StatusCode::OK, &user, &session),
+        Err(error) => Err(error.into()),
+    };
+    Ok(told(standing, answer))
 }
 
 /// `POST /api/auth/logout`
@@ -54,18 +66,34 @@ pub(crate) async fn logout(
 }
 
 /// `GET /api/auth/profile`
-pub(crate) async fn profile(LoggedIn { user, .. }: LoggedIn) -> Json<User> {
-    Json(user)
+pub(crate) async fn profile(LoggedIn { user, .. }: LoggedIn) -> Response {
+    private(&user)
 }
 
 /// `PUT /api/auth/profile`
 pub(crate) async fn update_profile(
     State(state): State<AppState>,
-    LoggedIn { session, .. }: LoggedIn,
+    Extension(peer): Extension<Peer>,
+    LoggedIn { user, session }: LoggedIn,
     JsonObject(object): JsonObject,
-) -> Result<Json<User>, ApiError> {
+) -> Result<Response, ApiError> {
     let update = ProfileUpdate::from_json(&object).map_err(ApiError::fields(INVALID_INPUT))?;
-    Ok(Json(state.accounts.update_profile(session.id, update).await?))
+    if update.password.is_none() {
+        return Ok(private(&state.accounts.update_profile(session.id, update).await?));
+    }
+    let attempt = state.limits.attempt(peer, user.username.as_str())?;
+    let result = state.accounts.update_profile(session.id, update).await;
+    let standing = attempt.end(&result);
+    Ok(told(standing, result.map(|user| private(&user)).map_err(ApiError::from)))
+}
+
+/// The answer, with how many failures are left.
+fn told(standing: Option<Standing>, answer: Result<Response, ApiError>) -> Response {
+    let mut response = answer.into_response();
+    if let Some(standing) = standing {
+        standing.put(response.headers_mut());
+    }
+    response
 }
 
 /// The token in the body, for programs, and as a cookie, for browsers.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use axum::{
     extract::{Path, State, rejection::PathRejection},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use bookhub_core::{Book, normalise};
@@ -33,7 +33,12 @@ pub(crate) async fn cover(
     if known {
         return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
     }
-    Ok((caching, [(header::CONTENT_TYPE, "image/svg+xml")], draw(&book)).into_response())
+    let headers = [
+        (header::CONTENT_TYPE, "image/svg+xml"),
+        // The shop's pages elsewhere show it, too.
+        (HeaderName::from_static("cross-origin-resource-policy"), "cross-origin"),
+    ];
+    Ok((caching, headers, draw(&book)).into_response())
 }
 
 fn draw(book: &Book) -> String {

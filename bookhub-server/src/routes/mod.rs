@@ -7,6 +7,7 @@ pub(crate) mod cart;
 pub(crate) mod covers;
 pub(crate) mod health;
 pub(crate) mod listing;
+pub(crate) mod metrics;
 pub(crate) mod orders;
 pub(crate) mod page;
 pub(crate) mod shared;

@@ -16,17 +16,13 @@ pub(crate) async fn index() -> Response {
     let hash = |text: &str| BASE64.encode(Sha256::digest(text));
     let policy = format!(
         "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; \
-         img-src 'self' data: https: http:; \
+         img-src 'self' data: https://covers.openlibrary.org; \
          connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
         hash(SCRIPT),
         hash(STYLE),
     );
     let page = PAGE.replace("{{style}}", STYLE).replace("{{script}}", SCRIPT);
-    let headers = [
-        (header::CONTENT_SECURITY_POLICY, policy),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-        (header::REFERRER_POLICY, "no-referrer".to_owned()),
-        (header::CACHE_CONTROL, "no-cache".to_owned()),
-    ];
+    let headers =
+        [(header::CONTENT_SECURITY_POLICY, policy), (header::CACHE_CONTROL, "no-cache".to_owned())];
     (headers, Html(page)).into_response()
 }
