@@ -34,6 +34,7 @@ pub(crate) enum ApiError {
     AdminRequired,
     CrossSite,
     MetricsToken,
+    SetupRefused,
     /// Too many of something in a span of time.
     TooMany {
         what: &'static str,
@@ -115,6 +116,7 @@ impl ApiError {
                 AccountsError::Conflict => (S::CONFLICT, "conflict"),
                 AccountsError::NotFound(_) => (S::NOT_FOUND, "not_found"),
                 AccountsError::LastAdmin => (S::CONFLICT, "last_admin"),
+                AccountsError::AdminExists => (S::CONFLICT, "admin_exists"),
                 AccountsError::Busy => (S::SERVICE_UNAVAILABLE, "busy"),
                 AccountsError::Store(error) => (of_store(error), error.code()),
                 _ => (S::INTERNAL_SERVER_ERROR, "internal"),
@@ -133,6 +135,7 @@ impl ApiError {
             Self::AdminRequired => (S::FORBIDDEN, "admin_required"),
             Self::CrossSite => (S::FORBIDDEN, "cross_site"),
             Self::MetricsToken => (S::UNAUTHORIZED, "metrics_token_required"),
+            Self::SetupRefused => (S::FORBIDDEN, "setup_refused"),
             Self::TooMany { code, .. } => (S::TOO_MANY_REQUESTS, code),
             Self::TimedOut => (S::SERVICE_UNAVAILABLE, "timed_out"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal"),
@@ -172,6 +175,9 @@ impl ApiError {
             }
             Self::MetricsToken => {
                 "Send the METRICS_TOKEN of this server as Authorization: Bearer".to_owned()
+            }
+            Self::SetupRefused => {
+                "This is not the link that the server has printed at its start".to_owned()
             }
             Self::TooMany { what, standing, .. } => {
                 format!("Too many {what}: try again in {} s", standing.retry_after())

@@ -18,6 +18,7 @@ mod peer;
 mod router;
 mod routes;
 mod serve;
+mod setup;
 mod state;
 mod tokens;
 
@@ -47,6 +48,7 @@ use crate::{
     bridge::Bridge,
     limits::Limits,
     peer::{Peer, Proxies},
+    setup::Setup,
     state::{AppState, Shared},
     tokens::Tokens,
 };
@@ -81,6 +83,8 @@ pub struct Server {
     bridge: Option<JoinHandle<()>>,
     /// What is done now and again, and ends with the server.
     chores: JoinSet<()>,
+    /// Where the first administrator is made, if there is none.
+    setup: Option<String>,
 }
 
 impl Server {
@@ -116,6 +120,11 @@ impl Server {
         let (connections, sockets) = admission::budget(config.edge.max_connections);
         tracing::debug!(connections, sockets, "the limits of connections");
         let admission = Admission::new(connections, config.edge.requests_per_minute.is_some());
+        let setup = Setup::new(&secret);
+        let has_admin = accounts.has_admin().await.map_err(|error| match error {
+            AccountsError::Store(error) => StartError::Store(error),
+            error => StartError::Admin(error),
+        })?;
         let hub = hub(&store, &accounts, &tokens, &config, secret, sockets).await?;
         let bridge = match config.realtime {
             true => Some(open_bridge(&store, &hub, &accounts).await?),
@@ -132,6 +141,7 @@ impl Server {
             carts,
             orders,
             tokens,
+            setup: setup.clone(),
             hub: hub.clone(),
             bridge: bridge.as_ref().map(JoinHandle::abort_handle),
             limits: config.edge.requests_per_minute.map_or_else(Limits::none, Limits::new),
@@ -140,7 +150,15 @@ impl Server {
             started: Instant::now(),
         });
         chores.spawn(tidy(state.clone()));
-        Ok(Self { router: router::router(state), hub, admission, bridge, chores })
+        let setup = (!has_admin).then(|| setup.path());
+        Ok(Self { router: router::router(state), hub, admission, bridge, chores, setup })
+    }
+
+    /// Where the first administrator is made, if there is none: a path, to be shown to the operator
+    /// alone.
+    #[must_use]
+    pub fn setup(&self) -> Option<&str> {
+        self.setup.as_deref()
     }
 
     /// Serves until `shutdown` comes and everything begun is finished, ten seconds at most.
@@ -194,10 +212,7 @@ async fn tidy(state: AppState) {
 }
 
 async fn ensure_admin(accounts: &Accounts, config: &Config) -> Result<(), StartError> {
-    let Some(admin) = &config.admin else {
-        tracing::warn!("there is no administrator: set ADMIN_PASSWORD to make one");
-        return Ok(());
-    };
+    let Some(admin) = &config.admin else { return Ok(()) };
     let fields = json!({ "username": admin.username, "password": admin.password.expose_secret() });
     let signup = fields.as_object().map(Signup::from_json).transpose();
     let signup = signup.map_err(|invalid| StartError::Admin(invalid.into()))?;

@@ -62,8 +62,13 @@ async fn run() -> Result<(), Failure> {
     let address = listener.local_addr().map_err(cannot_listen)?;
     let shutdown = shutdown().map_err(|error| (FAILED, error.to_string()))?;
     let environment = config.environment.as_str();
+    let outside = config.public_origin.clone();
     let server =
         Server::start(config).await.map_err(|error| (start_code(&error), error.to_string()))?;
+    if let Some(path) = server.setup() {
+        let shop = outside.unwrap_or_else(|| format!("http://{address}"));
+        tracing::warn!("there is no administrator: make the first one at {shop}{path}");
+    }
     tracing::info!(environment, "the shop is open at http://{address}");
     server.serve(listener, shutdown).await;
     tracing::info!("stopped");

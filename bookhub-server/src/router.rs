@@ -28,10 +28,12 @@ pub(crate) fn router(state: AppState) -> Router {
     let cors = cors(&state.config.client_origins);
     let mut router = Router::new()
         .route("/", get(page::index))
+        .route("/setup", get(page::setup))
         .route("/covers/{file}", get(covers::cover))
         .route("/health", get(health::health))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
+        .route("/api/auth/setup", post(auth::setup))
         .route("/api/auth/signup", post(auth::signup))
         .route("/api/auth/login", post(auth::login))
         .route("/api/auth/logout", post(auth::logout))

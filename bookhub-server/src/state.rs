@@ -6,7 +6,7 @@ use bookhub_core::{Accounts, Carts, Catalog, Orders, Store};
 use bookhub_realtime::Hub;
 use tokio::task::AbortHandle;
 
-use crate::{config::Config, limits::Limits, peer::Proxies, tokens::Tokens};
+use crate::{config::Config, limits::Limits, peer::Proxies, setup::Setup, tokens::Tokens};
 
 /// What the routes share. Each request has a clone of it, or several.
 #[derive(Clone)]
@@ -19,6 +19,7 @@ pub(crate) struct Shared {
     pub(crate) carts: Carts,
     pub(crate) orders: Orders,
     pub(crate) tokens: Arc<Tokens>,
+    pub(crate) setup: Setup,
     /// For the positions of answers; routes never publish.
     pub(crate) hub: Hub,
     /// What tells the hub of changes, where there are live updates.

@@ -208,6 +208,49 @@ async fn metrics_are_for_those_who_show_the_token() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_shop_without_an_administrator_prints_a_link_that_makes_one() -> Result<()> {
+    let server = production(&[]).await?;
+    let log = server.log();
+    let (_, link) = log.split_once("/setup#").context("a link is printed")?;
+    let token: String =
+        link.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect();
+    let http = Client::new();
+    let page = reqwest::get(format!("{}/setup", server.url)).await?;
+    assert!(text(&page, "content-security-policy")?.contains("script-src 'sha256-"));
+    let make = |token: &str, name: &str, password: &str| {
+        let account = json!({ "token": token, "username": name, "password": password });
+        http.post(format!("{}/api/auth/setup", server.url)).json(&account).send()
+    };
+    let good = "a long way to say hello";
+    for wrong in ["", "guessed", &token[1..]] {
+        let refused = make(wrong, "owner", good).await?;
+        assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+        assert_eq!(refused.json::<Value>().await?["code"], "setup_refused");
+    }
+    let refused = make(&token, "owner", "password1").await?;
+    assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(refused.json::<Value>().await?["details"][0]["field"], "password");
+    let made = make(&token, "owner", good).await?;
+    assert_eq!(made.status(), StatusCode::CREATED);
+    assert!(text(&made, "set-cookie")?.starts_with("__Host-token="));
+    assert_eq!(made.json::<Value>().await?["user"]["role"], "admin");
+    let again = make(&token, "another", good).await?;
+    assert_eq!(again.status(), StatusCode::CONFLICT);
+    assert_eq!(again.json::<Value>().await?["code"], "admin_exists");
+
+    // Where there is one from the start, nothing is printed, and guesses are counted.
+    let server = Server::empty().await?;
+    assert!(!server.log().contains("/setup#"));
+    let guess = json!({ "token": "x", "username": "owner", "password": good });
+    let guess = || http.post(format!("{}/api/auth/setup", server.url)).json(&guess).send();
+    for _ in 0..5 {
+        assert_eq!(guess().await?.status(), StatusCode::FORBIDDEN);
+    }
+    assert_eq!(guess().await?.status(), StatusCode::TOO_MANY_REQUESTS);
+    Ok(())
+}
+
 /// The value of a sample line that begins with this name and has these labels.
 fn sample(metrics: &str, name: &str, labels: &[&str]) -> Option<f64> {
     let fits =

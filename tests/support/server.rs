@@ -54,8 +54,11 @@ impl Server {
         let mut child = Self::command(args, environment).spawn()?;
         let stderr = child.stderr.take().context("stderr is piped")?;
         let mut lines = BufReader::new(stderr).lines();
+        let mut before = String::new();
         let url = timeout(PATIENCE, async {
             while let Some(line) = lines.next_line().await? {
+                before.push_str(&line);
+                before.push('\n');
                 if let Some((_, address)) = line.split_once("open at ") {
                     let end = address.find(['"', ' ', '\u{1b}']).unwrap_or(address.len());
                     return Ok(address[..end].to_owned());
@@ -65,7 +68,7 @@ impl Server {
         })
         .await??;
         // What it logs from now on is read, so that it never waits for us.
-        let log = Arc::new(Mutex::new(String::new()));
+        let log = Arc::new(Mutex::new(before));
         let kept = Arc::clone(&log);
         tokio::spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
@@ -79,7 +82,7 @@ impl Server {
         Ok(Self { url, child, log })
     }
 
-    /// What it has logged since it was open.
+    /// What it has logged.
     #[must_use]
     pub fn log(&self) -> String {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()

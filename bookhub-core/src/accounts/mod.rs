@@ -17,7 +17,7 @@ pub use requests::{Login, ProfileUpdate, RolePatch, Signup};
 use crate::{
     clock::Clock,
     error::{AccountsError, UserWriteError},
-    query::{UserPage, UserQuery},
+    query::{PageSize, UserPage, UserQuery},
     store::{Account, PasswordHash, Store},
     user::{Email, Role, Session, SessionId, TypedPassword, User, UserId, Username},
 };
@@ -209,6 +209,42 @@ impl Accounts {
     /// Makes an account that may run the shop.
     pub async fn create_admin(&self, signup: Signup) -> Result<User, AccountsError> {
         Ok(self.create(signup, Role::Admin).await?.user.clone())
+    }
+
+    /// Makes the first account that may run the shop, and logs its owner in. Of two who do so at the
+    /// same moment both may succeed.
+    ///
+    /// ```
+    /// # use bookhub_core::{Accounts, AccountsError, MemoryStore, Role, Signup};
+    /// # use serde_json::json;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), AccountsError> {
+    /// # let accounts = Accounts::new(MemoryStore::shared());
+    /// # let json = json!({"username": "alice", "password": "correct horse"});
+    /// # let signup = Signup::from_json(json.as_object().unwrap())?;
+    /// assert!(!accounts.has_admin().await?);
+    /// let (alice, _) = accounts.create_first_admin(signup.clone()).await?;
+    /// assert_eq!(alice.role, Role::Admin);
+    /// let again = accounts.create_first_admin(signup).await;
+    /// assert!(matches!(again, Err(AccountsError::AdminExists)));
+    /// # Ok(()) }
+    /// ```
+    pub async fn create_first_admin(
+        &self,
+        signup: Signup,
+    ) -> Result<(User, Session), AccountsError> {
+        if self.has_admin().await? {
+            return Err(AccountsError::AdminExists);
+        }
+        let account = self.create(signup, Role::Admin).await?;
+        let session = self.open_session(&account).await?;
+        Ok((account.user.clone(), session))
+    }
+
+    /// Whether anybody may run the shop.
+    pub async fn has_admin(&self) -> Result<bool, AccountsError> {
+        let one = PageSize::new(1).unwrap_or_default();
+        let admins = UserQuery::default().with_role(Role::Admin).with_limit(one);
+        Ok(!self.store.users(&admins).await?.users.is_empty())
     }
 
     /// Makes an account that may run the shop, unless there is one of this name. Its password is

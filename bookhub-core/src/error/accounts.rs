@@ -45,6 +45,9 @@ pub enum AccountsError {
     /// The caller would leave the shop without an administrator. Make another one first.
     #[error("This is the last administrator: make another one first.")]
     LastAdmin,
+    /// The caller would make the first administrator, but there is one. Ask that one.
+    #[error("There is an administrator already: ask them to make another one.")]
+    AdminExists,
     /// Too many passwords are being checked at this moment. Wait a second and try again.
     #[error("Too many logins at this moment: try again in a second.")]
     Busy,

@@ -74,6 +74,8 @@ pub struct Config {
     pub address: SocketAddr,
     /// The origins of the pages that may use it from elsewhere.
     pub client_origins: Vec<String>,
+    /// Where the internet sees the server itself, if that is known.
+    pub public_origin: Option<String>,
     /// The connection string of the database; `None` to keep everything in memory.
     pub mongodb_uri: Option<SecretString>,
     /// For how long the database is tried at the start.
@@ -119,6 +121,7 @@ impl Config {
             environment,
             address: SocketAddr::new(host, raw.port.unwrap_or(5000)),
             client_origins: raw.origins()?,
+            public_origin: raw.public_origin(),
             mongodb_uri: raw.mongodb_uri.clone(),
             mongodb_patience: Duration::from_secs(raw.mongodb_patience.unwrap_or(30)),
             jwt_secret: raw.secret(production)?,
@@ -166,10 +169,12 @@ impl Raw {
                 }
             }
         }
-        if let Some(domain) = &self.railway_public_domain {
-            origins.push(format!("https://{domain}"));
-        }
+        origins.extend(self.public_origin());
         Ok(origins)
+    }
+
+    fn public_origin(&self) -> Option<String> {
+        self.railway_public_domain.as_ref().map(|domain| format!("https://{domain}"))
     }
 
     fn secret(&self, production: bool) -> Result<Option<SecretString>, ConfigError> {

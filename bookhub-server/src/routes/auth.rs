@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bookhub_core::{AccountsError, Login, ProfileUpdate, Session, Signup, User};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     auth::{LoggedIn, set_cookie},
@@ -18,6 +18,9 @@ use crate::{
     routes::shared::private,
     state::AppState,
 };
+
+/// What tries to set up the shop are counted as; no account has this name.
+const SETUP: &str = "(setup)";
 
 /// `POST /api/auth/signup`
 pub(crate) async fn signup(
@@ -46,6 +49,27 @@ pub(crate) async fn login(
         Err(error) => Err(error.into()),
     };
     Ok(told(standing, answer))
+}
+
+/// `POST /api/auth/setup`: the first administrator, by the link that was printed at the start.
+pub(crate) async fn setup(
+    State(state): State<AppState>,
+    Extension(peer): Extension<Peer>,
+    JsonObject(mut object): JsonObject,
+) -> Result<Response, ApiError> {
+    let shown = object.remove("token");
+    let signup = Signup::from_json(&object).map_err(ApiError::fields(INVALID_INPUT))?;
+    let attempt = state.limits.attempt(peer, SETUP)?;
+    let is_right =
+        shown.as_ref().and_then(Value::as_str).is_some_and(|it| state.setup.is_shown_by(it));
+    if !is_right {
+        return Err(ApiError::SetupRefused);
+    }
+    let result = state.accounts.create_first_admin(signup).await;
+    attempt.end(&result);
+    let (user, session) = result?;
+    tracing::info!(username = %user.username, "the first administrator was made");
+    welcome(&state, StatusCode::CREATED, &user, &session)
 }
 
 /// `POST /api/auth/logout`
