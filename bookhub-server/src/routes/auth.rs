@@ -13,6 +13,7 @@ use crate::{
     auth::{LoggedIn, set_cookie},
     body::JsonObject,
     error::{ApiError, INVALID_INPUT},
+    routes::shared::private,
     state::AppState,
 };
 
@@ -54,8 +55,8 @@ pub(crate) async fn logout(
 }
 
 /// `GET /api/auth/profile`
-pub(crate) async fn profile(LoggedIn { user, .. }: LoggedIn) -> Json<User> {
-    Json(user)
+pub(crate) async fn profile(LoggedIn { user, .. }: LoggedIn) -> Response {
+    private(&user)
 }
 
 /// `PUT /api/auth/profile`
@@ -63,9 +64,9 @@ pub(crate) async fn update_profile(
     State(state): State<AppState>,
     LoggedIn { session, .. }: LoggedIn,
     JsonObject(object): JsonObject,
-) -> Result<Json<User>, ApiError> {
+) -> Result<Response, ApiError> {
     let update = ProfileUpdate::from_json(&object).map_err(ApiError::fields(INVALID_INPUT))?;
-    Ok(Json(state.accounts.update_profile(session.id, update).await?))
+    Ok(private(&state.accounts.update_profile(session.id, update).await?))
 }
 
 /// The token in the body, for programs, and as a cookie, for browsers.
