@@ -15,7 +15,7 @@ use tower_http::{
 use crate::{
     error::ApiError,
     observe::observe,
-    routes::{auth, books, cart, covers, health, orders, page, users},
+    routes::{auth, books, cart, covers, export, health, import, orders, page, users},
     state::AppState,
 };
 
@@ -33,6 +33,8 @@ pub(crate) fn router(state: AppState) -> Router {
         .route("/api/auth/logout", post(auth::logout))
         .route("/api/auth/profile", get(auth::profile).put(auth::update_profile))
         .route("/api/books", get(books::list).post(books::create))
+        .route("/api/books/import", post(import::import))
+        .route("/api/books/export", get(export::export))
         .route(
             "/api/books/{id}",
             get(books::get).put(books::update).patch(books::update).delete(books::delete),
@@ -69,6 +71,7 @@ async fn not_found(_: Request) -> ApiError {
 fn cors(origins: &[String]) -> CorsLayer {
     let origins = origins.iter().filter_map(|origin| HeaderValue::try_from(origin).ok());
     let shown = [
+        "content-disposition",
         "etag",
         "link",
         "location",

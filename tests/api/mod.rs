@@ -5,7 +5,9 @@ pub(crate) mod accounts;
 pub(crate) mod books;
 pub(crate) mod cart;
 pub(crate) mod edits;
+pub(crate) mod export;
 pub(crate) mod health;
+pub(crate) mod import;
 pub(crate) mod orders;
 pub(crate) mod users;
 
@@ -48,8 +50,24 @@ macro_rules! cases {
             only_admins_change_the_catalogue,
             what_is_not_there_cannot_be_changed,
         }
+        crate::api::cases! { $open, export:
+            an_export_is_the_whole_catalogue,
+            what_was_exported_is_imported_without_change,
+            who_may_export_and_how_is_said,
+        }
         crate::api::cases! { $open, health:
             health_says_what_it_promises,
+        }
+        crate::api::cases! { $open, import:
+            each_row_of_a_file_is_accounted_for,
+            a_row_whose_isbn_is_there_is_met_as_asked,
+            all_or_nothing_is_all_or_nothing,
+            an_isbn_that_is_taken_meanwhile_has_all_taken_back,
+            a_file_that_cannot_be_used_is_refused,
+            only_admins_import,
+            a_row_may_be_large_and_a_file_larger,
+            a_file_that_is_cut_off_says_how_far_it_came,
+            many_books_come_in_soon,
         }
         crate::api::cases! { $open, orders:
             an_order_is_placed_once_by_its_key,
