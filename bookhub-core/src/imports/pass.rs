@@ -26,7 +26,7 @@ use crate::{
 const BATCH: usize = 500;
 
 /// How many bytes of them, more or less.
-const BATCH_BYTES: usize = 4 << 20;
+const BATCH_BYTES: usize = 1 << 20;
 
 /// Whether it writes.
 #[derive(Debug)]
