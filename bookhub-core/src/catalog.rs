@@ -8,6 +8,7 @@ use crate::{
     change::Position,
     clock::Clock,
     error::{BookWriteError, CatalogError},
+    isbn::Isbn,
     query::{BookPage, BookQuery, GenreCount},
     store::{BookUpdate, Store},
 };
@@ -76,6 +77,11 @@ impl Catalog {
         Ok(self.store.genres().await?)
     }
 
+    /// The books that have one of these ISBNs, in whatever order.
+    pub async fn by_isbn(&self, isbns: &[Isbn]) -> Result<Vec<Arc<Book>>, CatalogError> {
+        Ok(self.store.books_by_isbn(isbns).await?)
+    }
+
     /// Puts a book into the catalogue.
     pub async fn create(&self, draft: BookDraft) -> Result<Arc<Book>, CatalogError> {
         let book = self.new_book(draft);
@@ -91,7 +97,15 @@ impl Catalog {
         &self,
         drafts: Vec<BookDraft>,
     ) -> Result<Vec<Result<Arc<Book>, CatalogError>>, CatalogError> {
-        let books: Vec<_> = drafts.into_iter().map(|draft| self.new_book(draft)).collect();
+        let books = drafts.into_iter().map(|draft| self.new_book(draft)).collect();
+        self.insert_many(books).await
+    }
+
+    /// Puts books into the catalogue that have their ids already.
+    pub(crate) async fn insert_many(
+        &self,
+        books: Vec<Book>,
+    ) -> Result<Vec<Result<Arc<Book>, CatalogError>>, CatalogError> {
         let ids: Vec<_> = books.iter().map(|book| book.id).collect();
         let created = self.store.insert_books(books).await?.into_iter().zip(ids);
         Ok(created
@@ -152,7 +166,7 @@ impl Catalog {
         Ok(book)
     }
 
-    fn new_book(&self, draft: BookDraft) -> Book {
+    pub(crate) fn new_book(&self, draft: BookDraft) -> Book {
         let now = self.clock.now();
         Book::new(BookId::generate(now), draft, now)
     }

@@ -11,12 +11,14 @@ mod clock;
 pub mod contract;
 mod error;
 mod id;
+mod imports;
 mod isbn;
 mod json;
 mod money;
 mod order;
 mod orders;
 mod query;
+mod rows;
 mod sample;
 mod search;
 mod store;
@@ -37,9 +39,10 @@ pub use catalog::Catalog;
 pub use change::{Change, ChangeKind, Epoch, Position};
 pub use clock::Clock;
 pub use error::{
-    AccountsError, BadValue, BookWriteError, CatalogError, FeedError, FieldError, Invalid,
-    OrderWriteError, OrdersError, StoreError, UserWriteError,
+    AccountsError, BadValue, BookWriteError, CatalogError, FeedError, FieldError, ImportError,
+    Invalid, OrderWriteError, OrdersError, StoreError, UserWriteError,
 };
+pub use imports::{Existing, Import, ImportOptions, ImportReport, RowProblem};
 pub use isbn::Isbn;
 pub use money::{Amount, Price};
 pub use order::{
@@ -51,6 +54,7 @@ pub use query::{
     BookPage, BookQuery, Cursor, Direction, GenreCount, OrderCursor, OrderPage, OrderQuery,
     PageSize, Sort, SortBy, SortKey, Total, UserPage, UserQuery,
 };
+pub use rows::{BookRow, BookRows, RowError, RowFormat};
 pub use sample::{load_sample, sample_catalogue};
 pub use search::{GenreKey, SearchQuery, normalise, sort_key, terms};
 pub use store::{

@@ -6,9 +6,11 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use bookhub_core::{AccountsError, CatalogError, FieldError, Invalid, OrdersError, StoreError};
+use bookhub_core::{
+    AccountsError, CatalogError, FieldError, ImportError, Invalid, OrdersError, StoreError,
+};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::limits::Standing;
 
@@ -19,12 +21,15 @@ pub(crate) enum ApiError {
     Accounts(AccountsError),
     /// With what is in the way of an order.
     Orders(OrdersError, Vec<Detail>),
+    Import(ImportError),
     /// Wrong fields, with the sentence that stands above them.
     Fields(&'static str, Vec<FieldError>),
     /// The body is no JSON object.
     Json(String),
     ContentType,
     ContentEncoding,
+    /// A file of books in a form that is not known.
+    FileType,
     TooLarge,
     BodyLost,
     BadIfMatch,
@@ -72,6 +77,8 @@ pub(crate) struct ErrorBody {
     error: String,
     code: &'static str,
     details: Vec<Detail>,
+    /// What became of the rows of an import.
+    report: Option<Value>,
 }
 
 #[derive(Serialize)]
@@ -82,19 +89,24 @@ struct Sent<'a> {
     request_id: &'a str,
     #[serde(skip_serializing_if = "<[Detail]>::is_empty")]
     details: &'a [Detail],
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    report: Option<&'a Value>,
 }
 
 impl ErrorBody {
     /// The body with the id under which the log knows the request.
     pub(crate) fn with_request_id(&self, request_id: &str) -> Response {
-        let Self { error, code, details } = self;
-        Json(Sent { error, code, request_id, details }).into_response()
+        let Self { error, code, details, report } = self;
+        Json(Sent { error, code, request_id, details, report: report.as_ref() }).into_response()
     }
 }
 
 pub(crate) const INVALID_BOOK: &str = "Invalid book data";
 pub(crate) const INVALID_QUERY: &str = "Invalid query";
 pub(crate) const INVALID_INPUT: &str = "Invalid input";
+
+/// How many books are named that an import has left.
+const MOST_LEFT: usize = 100;
 
 impl ApiError {
     pub(crate) fn fields(sentence: &'static str) -> impl Fn(Invalid) -> Self {
@@ -122,10 +134,11 @@ impl ApiError {
                 _ => (S::INTERNAL_SERVER_ERROR, "internal"),
             },
             Self::Orders(error, _) => of_order(error),
+            Self::Import(error) => (of_import(error), error.code()),
             Self::Fields(..) => (S::BAD_REQUEST, "invalid"),
             Self::Json(_) => (S::BAD_REQUEST, "invalid_json"),
-            Self::ContentType => (S::UNSUPPORTED_MEDIA_TYPE, "content_type"),
             Self::ContentEncoding => (S::UNSUPPORTED_MEDIA_TYPE, "content_encoding"),
+            Self::ContentType | Self::FileType => (S::UNSUPPORTED_MEDIA_TYPE, "content_type"),
             Self::TooLarge => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::BodyLost => (S::BAD_REQUEST, "body_incomplete"),
             Self::BadIfMatch => (S::BAD_REQUEST, "invalid_if_match"),
@@ -151,12 +164,16 @@ impl ApiError {
             Self::Accounts(error) => error.to_string(),
             Self::Orders(OrdersError::NotFound(_), _) => "Order not found".to_owned(),
             Self::Orders(error, _) => error.to_string(),
+            Self::Import(error) => error.to_string(),
             Self::Fields(sentence, _) => (*sentence).to_owned(),
             Self::Json(problem) => format!("The body is no JSON object: {problem}"),
             Self::ContentType => "Send JSON, with the header Content-Type: application/json".into(),
             Self::ContentEncoding => {
                 "Send the body as it is, without the header Content-Encoding".to_owned()
             }
+            Self::FileType => "Send a file of books, with the header Content-Type: text/csv or \
+                 application/x-ndjson"
+                .to_owned(),
             Self::TooLarge => "The body is larger than 1 MiB".to_owned(),
             Self::BodyLost => "The body did not arrive whole".to_owned(),
             Self::BadIfMatch => {
@@ -187,11 +204,24 @@ impl ApiError {
         }
     }
 
+    /// What became of the rows of an import that failed, and the books that it has left.
+    fn report(&self) -> Option<Value> {
+        let Self::Import(error) = self else { return None };
+        let report = error.report()?;
+        Some(match error {
+            ImportError::Undone { left, .. } if !left.is_empty() => {
+                json!({ "report": report, "left": &left[..left.len().min(MOST_LEFT)] })
+            }
+            _ => json!({ "report": report }),
+        })
+    }
+
     fn into_details(self) -> Vec<Detail> {
         let errors = match self {
             Self::Orders(_, details) => return details,
             Self::Fields(_, details) => details,
             Self::Catalog(error) => error.into_fields(),
+            Self::Import(ImportError::Invalid(invalid)) => invalid.into_errors(),
             Self::Accounts(AccountsError::Invalid(invalid)) => invalid.into_errors(),
             Self::Accounts(ref error @ AccountsError::UsernameTaken) => {
                 vec![FieldError::new("username", error)]
@@ -233,6 +263,20 @@ const fn of_order(error: &OrdersError) -> (StatusCode, &'static str) {
     }
 }
 
+const fn of_import(error: &ImportError) -> StatusCode {
+    match error {
+        ImportError::Invalid(_) | ImportError::Rejected(_) | ImportError::CutOff(_) => {
+            StatusCode::BAD_REQUEST
+        }
+        ImportError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ImportError::Unchecked(cause)
+        | ImportError::Stopped { cause, .. }
+        | ImportError::Undone { cause: Some(cause), .. } => of_store(cause),
+        ImportError::Undone { cause: None, .. } => StatusCode::CONFLICT,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
 const fn of_store(error: &StoreError) -> StatusCode {
     match error {
         StoreError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -247,6 +291,8 @@ impl IntoResponse for ApiError {
         let error = if status.is_server_error() {
             tracing::error!(error = %self.sentence(), code, "a request failed on our side");
             match status {
+                // It says nothing of the inside, and what to do about what is half done.
+                _ if matches!(self, Self::Import(_)) => self.sentence(),
                 StatusCode::SERVICE_UNAVAILABLE => "The shop is busy: try again soon".to_owned(),
                 StatusCode::INSUFFICIENT_STORAGE => "The store is full".to_owned(),
                 _ => "Something went wrong on our side".to_owned(),
@@ -269,7 +315,8 @@ impl IntoResponse for ApiError {
             headers.insert(header::RETRY_AFTER, standing.retry_after().into());
             standing.put(headers);
         }
-        let body = ErrorBody { error, code, details: self.into_details() };
+        let report = self.report();
+        let body = ErrorBody { error, code, details: self.into_details(), report };
         response.extensions_mut().insert(body);
         response
     }

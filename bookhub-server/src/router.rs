@@ -19,7 +19,7 @@ use crate::{
     limits,
     observe::observe,
     peer,
-    routes::{auth, books, cart, covers, health, metrics, orders, page, users},
+    routes::{auth, books, cart, covers, export, health, import, metrics, orders, page, users},
     state::AppState,
 };
 
@@ -39,6 +39,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .route("/api/auth/logout", post(auth::logout))
         .route("/api/auth/profile", get(auth::profile).put(auth::update_profile))
         .route("/api/books", get(books::list).post(books::create))
+        .route("/api/books/export", get(export::export))
         .route(
             "/api/books/{id}",
             get(books::get).put(books::update).patch(books::update).delete(books::delete),
@@ -52,6 +53,8 @@ pub(crate) fn router(state: AppState) -> Router {
         .route("/api/users/{id}", patch(users::update))
         .layer(edge::compression())
         .layer(middleware::from_fn(edge::deadline))
+        // A file takes as long as it takes.
+        .route("/api/books/import", post(import::import))
         .route("/metrics", get(metrics::metrics));
     if state.config.realtime {
         router = router
@@ -82,6 +85,7 @@ async fn not_found(_: Request) -> ApiError {
 fn cors(origins: &[String]) -> CorsLayer {
     let origins = origins.iter().filter_map(|origin| HeaderValue::try_from(origin).ok());
     let shown = [
+        "content-disposition",
         "etag",
         "link",
         "location",

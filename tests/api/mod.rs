@@ -1,24 +1,74 @@
 //! The HTTP API as it is promised, row by row: each good answer, and each error. The same on every
 //! backend: whoever includes this says how a shop without books is opened.
 
+pub(crate) mod accounts;
+pub(crate) mod books;
 pub(crate) mod cart;
+pub(crate) mod edits;
+pub(crate) mod export;
+pub(crate) mod health;
+pub(crate) mod import;
 pub(crate) mod orders;
 pub(crate) mod security;
 pub(crate) mod users;
 
 use anyhow::{Context as _, Result, ensure};
-use bookhub_tests::Person;
+use bookhub_tests::{Person, Server};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 
 /// Each case as a test, on shops that `$open` opens for cases of this name.
 macro_rules! cases {
     ($open:path) => {
+        crate::api::cases! { $open, accounts:
+            whoever_signs_up_is_logged_in,
+            what_is_wrong_with_an_account_is_named,
+            a_login_needs_the_password,
+            a_logout_ends_the_token_and_its_sockets,
+            a_profile_is_its_users,
+            another_password_ends_the_other_sessions,
+        }
+        crate::api::cases! { $open, books:
+            a_page_comes_with_all_that_is_promised,
+            books_are_found_and_put_in_order,
+            bad_queries_are_named,
+            a_book_is_read_with_its_tag,
+            genres_are_counted,
+        }
         crate::api::cases! { $open, cart:
             a_cart_is_the_same_on_every_device,
             what_a_guest_had_is_merged,
             a_cart_is_nobody_elses,
             what_is_wrong_with_a_cart_is_named,
+        }
+        crate::api::cases! { $open, edits:
+            a_book_lives_from_its_creation_to_its_end,
+            bad_fields_are_named_and_nothing_is_written,
+            bad_bodies_get_their_own_answers,
+            a_stale_edit_is_refused,
+            an_isbn_belongs_to_one_book,
+            stock_is_corrected_within_its_range,
+            only_admins_change_the_catalogue,
+            what_is_not_there_cannot_be_changed,
+        }
+        crate::api::cases! { $open, export:
+            an_export_is_the_whole_catalogue,
+            what_was_exported_is_imported_without_change,
+            who_may_export_and_how_is_said,
+        }
+        crate::api::cases! { $open, health:
+            health_says_what_it_promises,
+        }
+        crate::api::cases! { $open, import:
+            each_row_of_a_file_is_accounted_for,
+            a_row_whose_isbn_is_there_is_met_as_asked,
+            all_or_nothing_is_all_or_nothing,
+            an_isbn_that_is_taken_meanwhile_has_all_taken_back,
+            a_file_that_cannot_be_used_is_refused,
+            only_admins_import,
+            a_row_may_be_large_and_a_file_larger,
+            a_file_that_is_cut_off_says_how_far_it_came,
+            many_books_come_in_soon,
         }
         crate::api::cases! { $open, orders:
             an_order_is_placed_once_by_its_key,
@@ -49,6 +99,15 @@ macro_rules! cases {
 }
 
 pub(crate) use cases;
+
+/// The id of nothing.
+const MISSING: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+
+/// A request as a browser sends it for whoever has this token.
+fn by_cookie(shop: &Server, method: Method, path: &str, token: &str) -> RequestBuilder {
+    let request = reqwest::Client::new().request(method, format!("{}{path}", shop.url));
+    request.header("cookie", format!("token={token}"))
+}
 
 /// The answer to a request: its status, and its JSON.
 async fn answer(request: RequestBuilder) -> Result<(u16, Value)> {

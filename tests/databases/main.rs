@@ -8,6 +8,7 @@ mod checkouts;
 mod cli;
 mod contract;
 mod history;
+mod imports;
 mod loss;
 mod orders;
 #[cfg(feature = "mongod")]

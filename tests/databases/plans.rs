@@ -68,6 +68,7 @@ async fn ask(store: &dyn Store) -> Result<usize> {
         asked += 1;
     }
     store.genres().await?;
+    store.books_by_isbn(&["9780439023481".parse()?]).await?;
     for query in [
         OrderQuery::default(),
         OrderQuery::default().with_user(user),
@@ -79,5 +80,5 @@ async fn ask(store: &dyn Store) -> Result<usize> {
     store.end_sessions(user, None).await?;
     store.account(user).await?;
     store.settle_orders(Timestamp::now()).await?;
-    Ok(asked + 9)
+    Ok(asked + 10)
 }

@@ -69,22 +69,6 @@ async fn a_stop_tells_each_socket_when_to_come_back_and_takes_less_than_ten_seco
 }
 
 #[tokio::test]
-async fn health_says_what_it_promises() -> Result<()> {
-    let server = Server::empty().await?;
-    let admin = server.admin().await?;
-    let health = admin.get("/health").await?;
-    assert_eq!(health["status"], "healthy");
-    assert_eq!(health["environment"], "development");
-    assert_eq!(health["websocket"], "active");
-    for field in ["timestamp", "uptime", "database", "version"] {
-        assert!(!health[field].is_null(), "{field}");
-    }
-    assert_eq!(admin.get("/health/live").await?["status"], "live");
-    assert_eq!(admin.get("/health/ready").await?["status"], "ready");
-    Ok(())
-}
-
-#[tokio::test]
 async fn the_shop_works_on_without_live_updates() -> Result<()> {
     let server = Server::with(&[], &[("REALTIME_ENABLED", "false")]).await?;
     let admin = server.admin().await?;

@@ -3,7 +3,6 @@
 #[path = "../api/mod.rs"]
 mod api;
 mod api_in_memory;
-mod bad_input;
 mod catalogue;
 mod cli;
 mod edge;

@@ -14,9 +14,9 @@ use crate::{
     money::Price,
 };
 
-const EDITABLE: &[&str] =
+pub(crate) const EDITABLE: &[&str] =
     &["title", "author", "genre", "year", "price", "isbn", "coverUrl", "description", "stock"];
-const READ_ONLY: &[&str] =
+pub(crate) const READ_ONLY: &[&str] =
     &["id", "version", "stockVersion", "createdAt", "updatedAt", "isNew", "isUpdated"];
 
 /// A book that somebody wants to put into the catalogue.

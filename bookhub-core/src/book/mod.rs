@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use draft::{BookDraft, BookPatch, StockAdjustment};
+pub(crate) use draft::{EDITABLE, READ_ONLY};
 pub use numbers::{Stock, Year};
 pub use shown::ShownBook;
 pub use texts::{Author, CoverUrl, Description, Genre, StockReason, Title};

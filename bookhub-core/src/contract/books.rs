@@ -126,6 +126,24 @@ pub async fn an_isbn_belongs_to_one_book(store: Arc<dyn Store>) {
     assert_eq!(store.books(&Default::default()).await.expect("listed").total.count, 4);
 }
 
+/// Those of several ISBNs that books have, as they are now.
+pub async fn books_are_found_by_their_isbns(store: Arc<dyn Store>) {
+    let mut books = Vec::new();
+    for number in 1..=3 {
+        let mut book = book("Numbered", "Somebody", 0);
+        book.content.isbn = Some(isbn(number));
+        books.push(insert(&*store, book).await);
+    }
+    insert(&*store, any_book()).await;
+    store.delete_book(books[1].id, None).await.expect("deleted");
+    let renamed = rename(&*store, &books[2], "Renamed").await;
+    let asked = [3, 2, 9, 1].map(isbn);
+    let mut found = store.books_by_isbn(&asked).await.expect("books");
+    found.sort_unstable_by_key(|book| book.content.isbn);
+    assert_eq!(found, [Arc::clone(&books[0]), renamed]);
+    assert_eq!(store.books_by_isbn(&[]).await.expect("books"), []);
+}
+
 /// An ISBN can be used again when its book was deleted, got another one, or has none any more.
 pub async fn an_isbn_is_free_again_when_its_book_gives_it_up(store: Arc<dyn Store>) {
     let deleted = insert(&*store, with_isbn(any_book(), Some(isbn(1)))).await;

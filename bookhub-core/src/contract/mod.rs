@@ -107,6 +107,7 @@ macro_rules! store_contract {
             merges_at_once_all_count
             carts_are_not_fed
             books_are_found_by_their_ids
+            books_are_found_by_their_isbns
             any_list_of_operations_does_what_it_does_to_a_plain_list
         }
     };

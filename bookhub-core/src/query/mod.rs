@@ -43,7 +43,7 @@ pub struct BookQuery {
 }
 
 /// Reads parameters one by one, each at most once. Returns what is wrong with them.
-fn read_each<N: AsRef<str>, V: AsRef<str>>(
+pub(crate) fn read_each<N: AsRef<str>, V: AsRef<str>>(
     parameters: impl IntoIterator<Item = (N, V)>,
     mut read: impl FnMut(&str, &str) -> Result<(), BadValue>,
 ) -> Vec<FieldError> {
@@ -64,7 +64,7 @@ fn read_each<N: AsRef<str>, V: AsRef<str>>(
 }
 
 /// What is wrong with a parameter that is none of the `known` ones.
-fn unknown(known: &str) -> BadValue {
+pub(crate) fn unknown(known: &str) -> BadValue {
     let way_out = "leave it out or correct its name";
     BadValue::new(format!("Is not known here: {way_out}. Known are {known}."))
 }

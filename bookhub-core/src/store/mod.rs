@@ -27,6 +27,7 @@ use crate::{
     cart::Cart,
     change::{Change, Epoch, Position},
     error::{BookWriteError, FeedError, StoreError, UserWriteError},
+    isbn::Isbn,
     query::{BookPage, BookQuery, GenreCount, UserPage, UserQuery},
     user::{Role, Session, SessionId, UserId, Username},
 };
@@ -82,6 +83,9 @@ pub trait BookStore: Send + Sync {
 
     /// Those of these books that there are, in whatever order.
     async fn books_by_id(&self, ids: &[BookId]) -> Result<Vec<Arc<Book>>, StoreError>;
+
+    /// The books that have one of these ISBNs, in whatever order.
+    async fn books_by_isbn(&self, isbns: &[Isbn]) -> Result<Vec<Arc<Book>>, StoreError>;
 
     /// One page of books. Every change up to its position is included in it; a book that exists
     /// all the while is on exactly one page of a walk along the cursors, whatever else comes and

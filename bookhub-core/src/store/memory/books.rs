@@ -9,6 +9,7 @@ use crate::{
     book::{Book, BookId, Stock},
     change::{ChangeKind, Position},
     error::{BookWriteError, StoreError},
+    isbn::Isbn,
     query::{BookPage, BookQuery, GenreCount},
     store::{BookStore, BookUpdate},
 };
@@ -26,6 +27,11 @@ impl BookStore for MemoryStore {
     async fn books_by_id(&self, ids: &[BookId]) -> Result<Vec<Arc<Book>>, StoreError> {
         let state = self.snapshot();
         Ok(ids.iter().filter_map(|id| state.catalogue.book(*id).cloned()).collect())
+    }
+
+    async fn books_by_isbn(&self, isbns: &[Isbn]) -> Result<Vec<Arc<Book>>, StoreError> {
+        let state = self.snapshot();
+        Ok(isbns.iter().filter_map(|isbn| state.catalogue.by_isbn(*isbn).cloned()).collect())
     }
 
     async fn books(&self, query: &BookQuery) -> Result<BookPage, StoreError> {

@@ -52,6 +52,10 @@ impl Catalogue {
         self.record(*slot).map(|record| &record.book)
     }
 
+    pub(super) fn by_isbn(&self, isbn: Isbn) -> Option<&Arc<Book>> {
+        self.record(self.terms.by_isbn(isbn)?).map(|record| &record.book)
+    }
+
     /// What is in a slot.
     pub(super) fn record(&self, slot: u32) -> Option<&Arc<Record>> {
         self.records.get(slot as usize)?.as_ref()

@@ -40,10 +40,12 @@ impl BookStore for MongoStore {
 
     async fn books_by_id(&self, ids: &[BookId]) -> Result<Vec<Arc<Book>>, StoreError> {
         let ids: Vec<_> = ids.iter().map(|id| documents::uuid(id.uuid())).collect();
-        let (books, asked) = (self.books(), doc! { "_id": { "$in": ids } });
-        let found = async { books.find(asked).await?.try_collect::<Vec<_>>().await };
-        // One that makes no sense is as good as none.
-        Ok(self.answer(found).await?.iter().filter_map(documents::readable).map(Arc::new).collect())
+        self.all(doc! { "_id": { "$in": ids } }).await
+    }
+
+    async fn books_by_isbn(&self, isbns: &[Isbn]) -> Result<Vec<Arc<Book>>, StoreError> {
+        let isbns: Vec<_> = isbns.iter().map(Isbn::to_string).collect();
+        self.all(doc! { "isbn": { "$in": isbns } }).await
     }
 
     async fn books(&self, query: &BookQuery) -> Result<BookPage, StoreError> {
@@ -156,6 +158,13 @@ impl MongoStore {
     async fn current(&self, id: BookId) -> Result<Option<Book>, StoreError> {
         let raw = self.answer(self.books().find_one(by_id(id.uuid()))).await?;
         raw.map(|raw| documents::book(&raw)).transpose()
+    }
+
+    /// All books that a filter finds; one that makes no sense is as good as none.
+    async fn all(&self, filter: Document) -> Result<Vec<Arc<Book>>, StoreError> {
+        let books = self.books();
+        let found = async { books.find(filter).await?.try_collect::<Vec<_>>().await };
+        Ok(self.answer(found).await?.iter().filter_map(documents::readable).map(Arc::new).collect())
     }
 
     async fn total(&self, query: &BookQuery, filter: Document) -> Result<Total, StoreError> {
