@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod accounts;
+mod audit;
 mod book;
 mod cart;
 mod carts;
@@ -26,6 +27,9 @@ mod user;
 pub use accounts::{
     Accounts, AccountsConfig, Ensured, HashCost, Login, ProfileUpdate, RolePatch, Signup,
 };
+pub use audit::{
+    Action, Actor, AuditChange, AuditEntry, AuditId, AuditLog, AuditTarget, Outcome, TargetKind,
+};
 pub use book::{
     Author, Book, BookContent, BookDraft, BookId, BookPatch, CoverUrl, Description, Genre,
     ShownBook, Stock, StockAdjustment, StockReason, Title, Year,
@@ -47,14 +51,14 @@ pub use order::{
 };
 pub use orders::Orders;
 pub use query::{
-    BookPage, BookQuery, Cursor, Direction, GenreCount, OrderCursor, OrderPage, OrderQuery,
-    PageSize, Sort, SortBy, SortKey, Total, UserPage, UserQuery,
+    AuditPage, AuditQuery, BookPage, BookQuery, Cursor, Direction, GenreCount, OrderCursor,
+    OrderPage, OrderQuery, PageSize, Sort, SortBy, SortKey, Total, UserPage, UserQuery,
 };
 pub use sample::{load_sample, sample_catalogue};
 pub use search::{GenreKey, SearchQuery, normalise, sort_key, terms};
 pub use store::{
-    Account, BookStore, BookUpdate, CartStore, Feed, MemoryConfig, MemoryStore, NewOrder,
-    OrderStore, PasswordHash, SessionStore, Settled, Store, UserStore,
+    Account, AuditStore, BookStore, BookUpdate, CartStore, Changed, Feed, MemoryConfig,
+    MemoryStore, NewOrder, OrderStore, PasswordHash, SessionStore, Settled, Store, UserStore,
 };
 #[cfg(feature = "mongo")]
 pub use store::{MongoConfig, MongoStore};

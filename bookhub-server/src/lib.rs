@@ -21,8 +21,8 @@ use std::{
 };
 
 use bookhub_core::{
-    Accounts, AccountsError, BookQuery, Carts, CatalogError, Ensured, MemoryStore, MongoConfig,
-    MongoStore, Orders, Signup, Store, StoreError,
+    Accounts, AccountsError, AuditLog, BookQuery, Carts, CatalogError, Ensured, MemoryStore,
+    MongoConfig, MongoStore, Orders, Signup, Store, StoreError,
 };
 use bookhub_realtime::{Hub, HubConfig};
 use secrecy::ExposeSecret as _;
@@ -105,6 +105,7 @@ impl Server {
         let orders = Orders::new(Arc::clone(&store));
         let settling = tokio::spawn(settle(orders.clone()));
         let state = AppState::new(Shared {
+            audit: AuditLog::new(Arc::clone(&store)),
             catalog: bookhub_core::Catalog::new(Arc::clone(&store)),
             store,
             accounts,

@@ -1,6 +1,7 @@
 //! The HTTP API as it is promised, row by row: each good answer, and each error. The same on every
 //! backend: whoever includes this says how a shop without books is opened.
 
+pub(crate) mod audit;
 pub(crate) mod cart;
 pub(crate) mod orders;
 pub(crate) mod users;
@@ -13,6 +14,11 @@ use serde_json::Value;
 /// Each case as a test, on shops that `$open` opens for cases of this name.
 macro_rules! cases {
     ($open:path) => {
+        crate::api::cases! { $open, audit:
+            what_admins_do_to_a_book_is_told_in_full,
+            what_is_done_to_users_and_orders_is_told,
+            only_admins_read_the_trail_and_page_by_page,
+        }
         crate::api::cases! { $open, cart:
             a_cart_is_the_same_on_every_device,
             what_a_guest_had_is_merged,

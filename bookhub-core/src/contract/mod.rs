@@ -5,6 +5,7 @@
 //! they cannot be brought about through the traits: a history that has expired, and a database
 //! that is gone.
 
+mod audit;
 mod books;
 mod carts;
 mod concurrent;
@@ -17,7 +18,9 @@ mod people;
 mod repeats;
 mod samples;
 mod search;
+mod trail;
 
+pub use audit::*;
 pub use books::*;
 pub use carts::*;
 pub use concurrent::*;
@@ -29,6 +32,7 @@ pub use orders::*;
 pub use people::*;
 pub use repeats::*;
 pub use search::*;
+pub use trail::*;
 
 /// Makes a test of each case of the contract, for the stores that an async expression makes.
 ///
@@ -107,6 +111,13 @@ macro_rules! store_contract {
             merges_at_once_all_count
             carts_are_not_fed
             books_are_found_by_their_ids
+            an_entry_is_read_as_it_was_confirmed
+            what_is_not_confirmed_is_unknown
+            entries_are_found_by_who_did_what_to_what
+            each_change_is_in_the_trail_once
+            many_books_are_in_the_trail
+            what_is_done_to_people_and_orders_is_told
+            the_trail_is_not_fed
             any_list_of_operations_does_what_it_does_to_a_plain_list
         }
     };

@@ -106,9 +106,11 @@ pub async fn a_role_is_given_and_taken(store: Arc<dyn Store>) {
     let [alice, bob] = two_admins(&*store).await;
     let before = store.head().await.expect("a head");
     for role in [Role::User, Role::User, Role::Admin, Role::Admin] {
+        let before = store.account(bob).await.expect("read");
         let changed = store.set_role(bob, role).await.expect("changed");
-        assert_eq!(changed.user.role, role);
-        assert_eq!(store.account(bob).await.expect("read"), Some(changed));
+        assert_eq!(changed.after.user.role, role);
+        assert_eq!(Some(changed.before), before);
+        assert_eq!(store.account(bob).await.expect("read"), Some(changed.after));
     }
     let version = store.account(bob).await.expect("read").map(|account| account.version);
     assert_eq!(version, Some(3));

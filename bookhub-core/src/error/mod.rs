@@ -11,4 +11,5 @@ pub use accounts::AccountsError;
 pub use catalog::CatalogError;
 pub use input::{BadValue, FieldError, Invalid};
 pub use orders::OrdersError;
+pub(crate) use store::WriteError;
 pub use store::{BookWriteError, FeedError, OrderWriteError, StoreError, UserWriteError};

@@ -34,10 +34,10 @@ pub(crate) async fn list(
 /// `PATCH /api/users/{id}`
 pub(crate) async fn update(
     State(state): State<AppState>,
-    _: Admin,
+    admin: Admin,
     IdPath(id): IdPath<UserId>,
     JsonObject(object): JsonObject,
 ) -> Result<Response, ApiError> {
     let patch = RolePatch::from_json(&object).map_err(ApiError::fields(INVALID_INPUT))?;
-    Ok(private(&state.accounts.set_role(id, patch.role).await?))
+    Ok(private(&state.accounts.by(admin.actor()).set_role(id, patch.role).await?))
 }

@@ -5,10 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
-use mongodb::{
-    bson::{Document, RawDocumentBuf, doc},
-    options::ReturnDocument,
-};
+use mongodb::bson::{Document, RawDocumentBuf, doc};
 
 use super::{
     MongoStore, by_id,
@@ -19,7 +16,7 @@ use crate::{
     change::ChangeKind,
     error::{StoreError, UserWriteError},
     query::{UserPage, UserQuery},
-    store::{Account, SessionStore, UserStore},
+    store::{Account, Changed, SessionStore, UserStore},
     user::{Role, Session, SessionId, User, UserId, Username},
 };
 
@@ -60,7 +57,7 @@ impl UserStore for MongoStore {
         Ok(UserPage::of(self.first(&kept, asked, most + 1, readable).await?, most))
     }
 
-    async fn set_role(&self, id: UserId, role: Role) -> Result<Arc<Account>, UserWriteError> {
+    async fn set_role(&self, id: UserId, role: Role) -> Result<Changed<Account>, UserWriteError> {
         let store = self.clone();
         self.write(async move {
             match role {
@@ -141,7 +138,7 @@ impl MongoStore {
     async fn take_admin(
         &self,
         id: UserId,
-    ) -> Result<(Arc<Account>, Vec<ChangeKind>), UserWriteError> {
+    ) -> Result<(Changed<Account>, Vec<ChangeKind>), UserWriteError> {
         let lease = self.lease("roles").await?;
         let taken = async {
             let account = self.account(id).await?.ok_or(UserWriteError::NotFound)?;
@@ -162,21 +159,24 @@ impl MongoStore {
         &self,
         id: UserId,
         role: Role,
-    ) -> Result<(Arc<Account>, Vec<ChangeKind>), UserWriteError> {
+    ) -> Result<(Changed<Account>, Vec<ChangeKind>), UserWriteError> {
         let mut filter = by_id(id.uuid());
         filter.insert("role", doc! { "$ne": role.to_string() });
         let change = doc! { "$set": { "role": role.to_string() }, "$inc": { "version": 1_i64 } };
-        let accounts = self.accounts();
-        let changed = accounts.find_one_and_update(filter, change);
-        match self.answer(changed.return_document(ReturnDocument::After)).await? {
-            Some(changed) => {
+        let changed = async { self.accounts().find_one_and_update(filter, change).await };
+        match self.answer(changed).await? {
+            Some(before) => {
+                let before = Arc::new(before.account()?);
+                let mut after = Account::clone(&before);
+                after.user.role = role;
+                after.version += 1;
                 let told = ChangeKind::RoleChanged { user: id, role };
-                Ok((Arc::new(changed.account()?), vec![told]))
+                Ok((Changed { before, after: after.into() }, vec![told]))
             }
             // They have it, or are not there.
             None => {
                 let account = self.account(id).await?.ok_or(UserWriteError::NotFound)?;
-                Ok((account, Vec::new()))
+                Ok((Changed::unchanged(account), Vec::new()))
             }
         }
     }

@@ -1,0 +1,99 @@
+//! What admins do to accounts, and how they come to be. All of it is in the audit trail.
+
+use std::sync::Arc;
+
+use super::{Accounts, Signup};
+use crate::{
+    audit::{Action, differences},
+    error::{AccountsError, UserWriteError},
+    query::{UserPage, UserQuery},
+    store::{Account, Changed},
+    user::{Role, User, UserId},
+};
+
+/// Whether [`Accounts::ensure_admin`] had something to do.
+///
+/// ```
+/// use bookhub_core::{Accounts, Ensured, MemoryStore, Signup};
+/// # use serde_json::json;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let accounts = Accounts::new(MemoryStore::shared());
+/// # let json = json!({"username": "admin", "password": "admin123"});
+/// # let admin = Signup::from_json(json.as_object().unwrap()).unwrap();
+/// assert!(matches!(accounts.ensure_admin(admin.clone()).await.unwrap(), Ensured::Created(_)));
+/// assert!(matches!(accounts.ensure_admin(admin).await.unwrap(), Ensured::Existing(_)));
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ensured {
+    /// The account was made, with the given password.
+    Created(User),
+    /// An account of this name exists. It was left as it is: look at its role.
+    Existing(User),
+}
+
+impl Accounts {
+    /// One page of the accounts that `query` asks for, by their names.
+    pub async fn list(&self, query: &UserQuery) -> Result<UserPage, AccountsError> {
+        Ok(self.store.users(query).await?)
+    }
+
+    /// Gives the user `id` another role, which holds at once. One admin stays.
+    ///
+    /// ```
+    /// # use bookhub_core::{Accounts, AccountsError, MemoryStore, Role, Signup};
+    /// # use serde_json::json;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), AccountsError> {
+    /// # let accounts = Accounts::new(MemoryStore::shared());
+    /// # let json = json!({"username": "admin", "password": "correct horse"});
+    /// let admin = accounts.create_admin(Signup::from_json(json.as_object().unwrap())?).await?;
+    /// let last = accounts.set_role(admin.id, Role::User).await;
+    /// assert!(matches!(last, Err(AccountsError::LastAdmin)));
+    /// # Ok(()) }
+    /// ```
+    pub async fn set_role(&self, id: UserId, role: Role) -> Result<User, AccountsError> {
+        let account = self.store.account(id).await?.ok_or(AccountsError::NotFound(id))?;
+        if account.user.role == role {
+            return Ok(account.user.clone());
+        }
+        let changes =
+            differences(Some(&account.user), Some(&User { role, ..account.user.clone() }));
+        let entry = self.trail.entry(Action::UserRoleChanged, &account.user, changes.clone());
+        let store = Arc::clone(&self.store);
+        let write = async move { store.set_role(id, role).await };
+        // Somebody else may have been quicker.
+        let changes = |changed: &Changed<Account>| changed.is_change().then_some(changes);
+        match self.trail.around(entry, write, changes).await {
+            Ok(changed) => Ok(changed.after.user.clone()),
+            Err(UserWriteError::NotFound) => Err(AccountsError::NotFound(id)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Makes an account that may run the shop.
+    pub async fn create_admin(&self, signup: Signup) -> Result<User, AccountsError> {
+        let account = self.new_account(signup, Role::Admin).await?;
+        let changes = differences(None, Some(&account.user));
+        let entry = self.trail.entry(Action::UserCreated, &account.user, changes.clone());
+        let store = Arc::clone(&self.store);
+        let write = async move { store.insert_account(account).await };
+        Ok(self.trail.around(entry, write, |_| Some(changes)).await?.user.clone())
+    }
+
+    /// Makes an account that may run the shop, unless there is one of this name.
+    pub async fn ensure_admin(&self, signup: Signup) -> Result<Ensured, AccountsError> {
+        let name = signup.username.clone();
+        if let Some(account) = self.store.account_by_name(&name).await? {
+            return Ok(Ensured::Existing(account.user.clone()));
+        }
+        match self.create_admin(signup).await {
+            // Another server made it at the same time.
+            Err(AccountsError::UsernameTaken) => match self.store.account_by_name(&name).await? {
+                Some(account) => Ok(Ensured::Existing(account.user.clone())),
+                None => Err(AccountsError::UsernameTaken),
+            },
+            created => created.map(Ensured::Created),
+        }
+    }
+}
