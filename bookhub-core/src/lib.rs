@@ -25,7 +25,8 @@ mod text;
 mod user;
 
 pub use accounts::{
-    Accounts, AccountsConfig, Ensured, HashCost, Login, ProfileUpdate, RolePatch, Signup,
+    AccountDeletion, Accounts, AccountsConfig, Ensured, HashCost, Login, ProfileUpdate, RolePatch,
+    Signup,
 };
 pub use audit::{
     Action, Actor, AuditChange, AuditEntry, AuditId, AuditLog, AuditTarget, Outcome, TargetKind,

@@ -31,7 +31,10 @@ pub(crate) fn router(state: AppState) -> Router {
         .route("/api/auth/signup", post(auth::signup))
         .route("/api/auth/login", post(auth::login))
         .route("/api/auth/logout", post(auth::logout))
-        .route("/api/auth/profile", get(auth::profile).put(auth::update_profile))
+        .route(
+            "/api/auth/profile",
+            get(auth::profile).put(auth::update_profile).delete(auth::delete_profile),
+        )
         .route("/api/books", get(books::list).post(books::create))
         .route(
             "/api/books/{id}",
@@ -44,7 +47,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .route("/api/orders/{id}", get(orders::get).patch(orders::update))
         .route("/api/audit", get(audit::list))
         .route("/api/users", get(users::list))
-        .route("/api/users/{id}", patch(users::update));
+        .route("/api/users/{id}", patch(users::update).delete(users::delete));
     if state.config.realtime {
         router = router
             .route_service("/ws", state.hub.websocket())

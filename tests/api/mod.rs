@@ -3,6 +3,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod cart;
+pub(crate) mod deletions;
 pub(crate) mod orders;
 pub(crate) mod users;
 
@@ -24,6 +25,11 @@ macro_rules! cases {
             what_a_guest_had_is_merged,
             a_cart_is_nobody_elses,
             what_is_wrong_with_a_cart_is_named,
+        }
+        crate::api::cases! { $open, deletions:
+            a_deleted_account_is_gone_at_once,
+            whoever_leaves_gives_their_password,
+            the_last_admin_cannot_leave,
         }
         crate::api::cases! { $open, orders:
             an_order_is_placed_once_by_its_key,

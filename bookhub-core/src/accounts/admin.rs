@@ -8,7 +8,7 @@ use crate::{
     error::{AccountsError, UserWriteError},
     query::{UserPage, UserQuery},
     store::{Account, Changed},
-    user::{Role, User, UserId},
+    user::{Role, SessionId, TypedPassword, User, UserId},
 };
 
 /// Whether [`Accounts::ensure_admin`] had something to do.
@@ -71,6 +71,46 @@ impl Accounts {
         }
     }
 
+    /// Deletes the account `id`, which holds at once: its sessions end, its cart goes, its names are free
+    /// again. Its orders stay. One admin stays, too.
+    pub async fn delete(&self, id: UserId) -> Result<(), AccountsError> {
+        let account = self.store.account(id).await?.ok_or(AccountsError::NotFound(id))?;
+        match self.write_deletion(account.user.clone()).await {
+            Err(UserWriteError::NotFound) => Err(AccountsError::NotFound(id)),
+            deleted => Ok(deleted?),
+        }
+    }
+
+    /// Deletes the account of whoever is logged in with the session `id`, if that is their password.
+    ///
+    /// ```
+    /// # use bookhub_core::{Accounts, AccountsError, MemoryStore, Signup, TypedPassword};
+    /// # use serde_json::json;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), AccountsError> {
+    /// # let accounts = Accounts::new(MemoryStore::shared());
+    /// # let json = json!({"username": "alice", "password": "correct horse"});
+    /// let (_, session) = accounts.signup(Signup::from_json(json.as_object().unwrap())?).await?;
+    /// let wrong = accounts.delete_own(session.id, TypedPassword::new("correct house")).await;
+    /// assert!(matches!(wrong, Err(AccountsError::WrongPassword)));
+    ///
+    /// accounts.delete_own(session.id, TypedPassword::new("correct horse")).await?;
+    /// let ended = accounts.authenticate(session.id).await;
+    /// assert!(matches!(ended, Err(AccountsError::SessionEnded)));
+    /// # Ok(()) }
+    /// ```
+    pub async fn delete_own(
+        &self,
+        id: SessionId,
+        password: TypedPassword,
+    ) -> Result<(), AccountsError> {
+        let (account, _) = self.admitted(id).await?;
+        if !self.hasher.verify(password, Some(account.password.clone())).await? {
+            return Err(AccountsError::WrongPassword);
+        }
+        let themselves = self.by((&account.user).into());
+        Ok(themselves.write_deletion(account.user.clone()).await?)
+    }
+
     /// Makes an account that may run the shop.
     pub async fn create_admin(&self, signup: Signup) -> Result<User, AccountsError> {
         let account = self.new_account(signup, Role::Admin).await?;
@@ -95,5 +135,15 @@ impl Accounts {
             },
             created => created.map(Ensured::Created),
         }
+    }
+
+    /// Deletes an account, and says so in the trail.
+    async fn write_deletion(&self, user: User) -> Result<(), UserWriteError> {
+        let (store, id) = (Arc::clone(&self.store), user.id);
+        let changes = differences(Some(&user), None);
+        let entry = self.trail.entry(Action::UserDeleted, &user, changes);
+        let write = async move { store.delete_account(id).await };
+        let changes = |gone: &Arc<Account>| Some(differences(Some(&gone.user), None));
+        self.trail.around(entry, write, changes).await.map(drop)
     }
 }

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 pub use admin::Ensured;
 pub use hasher::HashCost;
 use hasher::Hasher;
-pub use requests::{Login, ProfileUpdate, RolePatch, Signup};
+pub use requests::{AccountDeletion, Login, ProfileUpdate, RolePatch, Signup};
 
 use crate::{
     audit::{Action, Actor, Trail, differences},

@@ -9,6 +9,7 @@ mod audit;
 mod books;
 mod carts;
 mod concurrent;
+mod deletions;
 mod feed;
 mod lists;
 mod model;
@@ -24,6 +25,7 @@ pub use audit::*;
 pub use books::*;
 pub use carts::*;
 pub use concurrent::*;
+pub use deletions::*;
 pub use feed::*;
 pub use lists::*;
 pub use model::*;
@@ -87,6 +89,9 @@ macro_rules! store_contract {
             accounts_are_listed_by_their_names
             a_role_is_given_and_taken
             one_admin_stays
+            a_deleted_account_is_gone_with_what_was_its_own
+            an_account_is_deleted_once
+            one_admin_stays_whoever_is_deleted
             a_session_lasts_until_it_is_ended
             all_sessions_but_one_can_be_ended
             expired_sessions_can_be_forgotten

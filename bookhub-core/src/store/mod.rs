@@ -229,6 +229,12 @@ pub trait UserStore: Send + Sync {
     /// in the feed. Fails with `NotFound`, or with `LastAdmin` if no other admin would be left,
     /// however many do so at the same time.
     async fn set_role(&self, id: UserId, role: Role) -> Result<Changed<Account>, UserWriteError>;
+
+    /// Deletes the account `id`, with its cart and its sessions, and returns it as it was last; that is
+    /// in the feed as one change, which its sessions are not. Its names are free again; its orders stay.
+    /// Fails with `NotFound`, or with `LastAdmin` if no other admin would be left, however many go or are
+    /// demoted at the same time.
+    async fn delete_account(&self, id: UserId) -> Result<Arc<Account>, UserWriteError>;
 }
 
 /// The sessions. One that has expired may vanish at any time, and without a change in the feed.

@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use bookhub_core::{AccountsError, Login, ProfileUpdate, Session, Signup, User};
+use bookhub_core::{AccountDeletion, AccountsError, Login, ProfileUpdate, Session, Signup, User};
 use serde_json::json;
 
 use crate::{
@@ -66,6 +66,17 @@ pub(crate) async fn update_profile(
 ) -> Result<Json<User>, ApiError> {
     let update = ProfileUpdate::from_json(&object).map_err(ApiError::fields(INVALID_INPUT))?;
     Ok(Json(state.accounts.update_profile(session.id, update).await?))
+}
+
+/// `DELETE /api/auth/profile`
+pub(crate) async fn delete_profile(
+    State(state): State<AppState>,
+    LoggedIn { session, .. }: LoggedIn,
+    JsonObject(object): JsonObject,
+) -> Result<Response, ApiError> {
+    let deletion = AccountDeletion::from_json(&object).map_err(ApiError::fields(INVALID_INPUT))?;
+    state.accounts.delete_own(session.id, deletion.password).await?;
+    with_cookie(&state, None, 0, StatusCode::NO_CONTENT.into_response())
 }
 
 /// The token in the body, for programs, and as a cookie, for browsers.

@@ -2,6 +2,7 @@
 
 use axum::{
     extract::{RawQuery, State},
+    http::StatusCode,
     response::Response,
 };
 use bookhub_core::{RolePatch, UserId, UserQuery};
@@ -40,4 +41,14 @@ pub(crate) async fn update(
 ) -> Result<Response, ApiError> {
     let patch = RolePatch::from_json(&object).map_err(ApiError::fields(INVALID_INPUT))?;
     Ok(private(&state.accounts.by(admin.actor()).set_role(id, patch.role).await?))
+}
+
+/// `DELETE /api/users/{id}`: its orders stay.
+pub(crate) async fn delete(
+    State(state): State<AppState>,
+    admin: Admin,
+    IdPath(id): IdPath<UserId>,
+) -> Result<StatusCode, ApiError> {
+    state.accounts.by(admin.actor()).delete(id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

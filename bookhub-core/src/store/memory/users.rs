@@ -59,9 +59,7 @@ impl UserStore for MemoryStore {
             if before.user.role == role {
                 return Ok(Changed::unchanged(before));
             }
-            let is_other =
-                |other: &&Arc<Account>| other.user.role == Role::Admin && other.user.id != id;
-            if role != Role::Admin && state.people.behind(None).find(is_other).is_none() {
+            if role != Role::Admin && !state.people.has_admin_beside(id) {
                 return Err(UserWriteError::LastAdmin);
             }
             let mut account = Account::clone(&before);
@@ -70,6 +68,19 @@ impl UserStore for MemoryStore {
             let after = state.people.put(account)?;
             state.history.record(ChangeKind::RoleChanged { user: id, role });
             Ok(Changed { before, after })
+        })
+    }
+
+    async fn delete_account(&self, id: UserId) -> Result<Arc<Account>, UserWriteError> {
+        self.write(|state| {
+            let account = state.people.account(id).ok_or(UserWriteError::NotFound)?;
+            if account.user.role == Role::Admin && !state.people.has_admin_beside(id) {
+                return Err(UserWriteError::LastAdmin);
+            }
+            let account = state.people.remove(id).ok_or(UserWriteError::NotFound)?;
+            state.carts.remove(&id);
+            state.history.record(ChangeKind::UserDeleted { user: id });
+            Ok(account)
         })
     }
 }

@@ -12,6 +12,7 @@
 //!
 //! Must not know the rules of the shop.
 
+mod admins;
 mod audit;
 mod books;
 mod carts;

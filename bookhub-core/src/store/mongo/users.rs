@@ -67,6 +67,16 @@ impl UserStore for MongoStore {
         })
         .await
     }
+
+    async fn delete_account(&self, id: UserId) -> Result<Arc<Account>, UserWriteError> {
+        let store = self.clone();
+        self.write(async move {
+            let account = store.take_account(id).await?;
+            store.clear_up(id).await;
+            Ok((account, vec![ChangeKind::UserDeleted { user: id }]))
+        })
+        .await
+    }
 }
 
 /// The user that a document is, if it makes sense.
@@ -133,54 +143,6 @@ fn lasting(mut filter: Document) -> Document {
 }
 
 impl MongoStore {
-    /// Takes the role of an admin away, if there is another one: one server after the other, since
-    /// that is a matter of two documents.
-    async fn take_admin(
-        &self,
-        id: UserId,
-    ) -> Result<(Changed<Account>, Vec<ChangeKind>), UserWriteError> {
-        let lease = self.lease("roles").await?;
-        let taken = async {
-            let account = self.account(id).await?.ok_or(UserWriteError::NotFound)?;
-            let mut others = doc! { "role": Role::Admin.to_string() };
-            others.insert("_id", doc! { "$ne": documents::uuid(id.uuid()) });
-            let is_admin = account.user.role == Role::Admin;
-            if is_admin && self.answer(self.accounts().find_one(others)).await?.is_none() {
-                return Err(UserWriteError::LastAdmin);
-            }
-            self.put_role(id, Role::User).await
-        };
-        let taken = taken.await;
-        lease.end().await;
-        taken
-    }
-
-    async fn put_role(
-        &self,
-        id: UserId,
-        role: Role,
-    ) -> Result<(Changed<Account>, Vec<ChangeKind>), UserWriteError> {
-        let mut filter = by_id(id.uuid());
-        filter.insert("role", doc! { "$ne": role.to_string() });
-        let change = doc! { "$set": { "role": role.to_string() }, "$inc": { "version": 1_i64 } };
-        let changed = async { self.accounts().find_one_and_update(filter, change).await };
-        match self.answer(changed).await? {
-            Some(before) => {
-                let before = Arc::new(before.account()?);
-                let mut after = Account::clone(&before);
-                after.user.role = role;
-                after.version += 1;
-                let told = ChangeKind::RoleChanged { user: id, role };
-                Ok((Changed { before, after: after.into() }, vec![told]))
-            }
-            // They have it, or are not there.
-            None => {
-                let account = self.account(id).await?.ok_or(UserWriteError::NotFound)?;
-                Ok((Changed::unchanged(account), Vec::new()))
-            }
-        }
-    }
-
     async fn find_account(&self, filter: Document) -> Result<Option<Arc<Account>>, StoreError> {
         let found = self.answer(self.accounts().find_one(filter)).await?;
         found.map(|document| document.account().map(Arc::new)).transpose()

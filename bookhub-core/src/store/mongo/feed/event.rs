@@ -83,6 +83,10 @@ fn of_user(event: &Event) -> Result<Option<ChangeKind>, StoreError> {
         role: Role,
     }
     let told = match event.operation_type {
+        OperationType::Delete => {
+            let gone = key(event).map(UserId::from_uuid);
+            return Ok(gone.map(|user| ChangeKind::UserDeleted { user }));
+        }
         OperationType::Replace => true,
         OperationType::Update => changed(event).any(|field| field == "role"),
         _ => false,
