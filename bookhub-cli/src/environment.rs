@@ -13,6 +13,9 @@ pub(crate) const TOKEN: &str = "BOOKHUB_TOKEN";
 /// Where the credentials are kept, instead of the platform's place.
 pub(crate) const CONFIG_DIR: &str = "BOOKHUB_CONFIG_DIR";
 
+/// Who somebody is on this machine, by the first of these that says so.
+pub(crate) const MACHINE_USER: [&str; 3] = ["LOGNAME", "USER", "USERNAME"];
+
 /// A variable that is set to something.
 pub(crate) fn value(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())

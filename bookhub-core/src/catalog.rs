@@ -4,19 +4,23 @@
 use std::sync::Arc;
 
 use crate::{
+    audit::{Action, Actor, AuditEntry, Trail, differences},
     book::{Book, BookDraft, BookId, BookPatch, StockAdjustment},
     change::Position,
     clock::Clock,
     error::{BookWriteError, CatalogError},
     isbn::Isbn,
     query::{BookPage, BookQuery, GenreCount},
-    store::{BookUpdate, Store},
+    store::{BookUpdate, Changed, Store},
 };
 
 /// How often an edit without an expected version is tried again when others edit the same book.
 const MOST_TRIES: usize = 100;
 
-/// The books of the shop. Cheap to clone.
+/// Of how many new books at most the audit trail is written at once.
+const BATCH: usize = 10_000;
+
+/// The books of the shop. Cheap to clone. Each change of them is in the audit trail.
 ///
 /// ```
 /// use bookhub_core::{BookDraft, BookPatch, BookQuery, Catalog, CatalogError, MemoryStore};
@@ -44,6 +48,7 @@ const MOST_TRIES: usize = 100;
 pub struct Catalog {
     store: Arc<dyn Store>,
     clock: Clock,
+    trail: Trail,
 }
 
 impl Catalog {
@@ -56,7 +61,14 @@ impl Catalog {
     /// The catalogue in `store`, by this clock.
     #[must_use]
     pub fn with_clock(store: Arc<dyn Store>, clock: Clock) -> Self {
-        Self { store, clock }
+        let trail = Trail::new(store.clone(), clock.clone());
+        Self { store, clock, trail }
+    }
+
+    /// The same catalogue as `actor` changes it; else the shop itself does.
+    #[must_use]
+    pub fn by(&self, actor: Actor) -> Self {
+        Self { trail: self.trail.by(actor), ..self.clone() }
     }
 
     /// One page of the books that `query` asks for.
@@ -84,9 +96,12 @@ impl Catalog {
 
     /// Puts a book into the catalogue.
     pub async fn create(&self, draft: BookDraft) -> Result<Arc<Book>, CatalogError> {
-        let book = self.new_book(draft);
+        let (store, book) = (Arc::clone(&self.store), self.new_book(draft));
         let id = book.id;
-        let created = self.store.insert_book(book).await;
+        let entry = self.trail.entry(Action::BookCreated, &book, differences(None, Some(&book)));
+        let write = async move { store.insert_book(book).await };
+        let created =
+            self.trail.around(entry, write, |book| Some(differences(None, Some(&**book)))).await;
         created.map_err(|error| CatalogError::of_write(id, error))
     }
 
@@ -97,20 +112,12 @@ impl Catalog {
         &self,
         drafts: Vec<BookDraft>,
     ) -> Result<Vec<Result<Arc<Book>, CatalogError>>, CatalogError> {
-        let books = drafts.into_iter().map(|draft| self.new_book(draft)).collect();
-        self.insert_many(books).await
-    }
-
-    /// Puts books into the catalogue that have their ids already.
-    pub(crate) async fn insert_many(
-        &self,
-        books: Vec<Book>,
-    ) -> Result<Vec<Result<Arc<Book>, CatalogError>>, CatalogError> {
-        let ids: Vec<_> = books.iter().map(|book| book.id).collect();
-        let created = self.store.insert_books(books).await?.into_iter().zip(ids);
-        Ok(created
-            .map(|(result, id)| result.map_err(|error| CatalogError::of_write(id, error)))
-            .collect())
+        let (mut all, mut drafts) = (Vec::with_capacity(drafts.len()), drafts.into_iter());
+        while drafts.len() > 0 {
+            let books = drafts.by_ref().take(BATCH).map(|draft| self.new_book(draft));
+            all.extend(self.insert_many(books.collect()).await?);
+        }
+        Ok(all)
     }
 
     /// Makes the changes of `patch` to the book `id`. Where `expected` is given, the book must
@@ -133,7 +140,7 @@ impl Catalog {
                 return Ok(book);
             };
             tries += 1;
-            match self.store.update_book(id, current, update).await {
+            match self.write(&book, update).await {
                 Err(BookWriteError::VersionConflict { .. })
                     if expected.is_none() && tries < MOST_TRIES => {}
                 result => return result.map_err(|error| CatalogError::of_write(id, error)),
@@ -148,7 +155,12 @@ impl Catalog {
         id: BookId,
         expected: Option<u64>,
     ) -> Result<Arc<Book>, CatalogError> {
-        let deleted = self.store.delete_book(id, expected).await;
+        let (book, _) = self.get(id).await?;
+        let store = Arc::clone(&self.store);
+        let entry = self.trail.entry(Action::BookDeleted, &*book, differences(Some(&*book), None));
+        let write = async move { store.delete_book(id, expected).await };
+        let deleted =
+            self.trail.around(entry, write, |book| Some(differences(Some(&**book), None))).await;
         deleted.map_err(|error| CatalogError::of_write(id, error))
     }
 
@@ -160,10 +172,51 @@ impl Catalog {
         adjustment: &StockAdjustment,
     ) -> Result<Arc<Book>, CatalogError> {
         let StockAdjustment { delta, reason } = adjustment;
-        let adjusted = self.store.adjust_stock(id, *delta).await;
+        let (book, _) = self.get(id).await?;
+        let (store, moved) = (Arc::clone(&self.store), *delta);
+        let entry = AuditEntry {
+            delta: Some(moved),
+            reason: Some(reason.clone()),
+            ..self.trail.entry(Action::BookStockAdjusted, &*book, Vec::new())
+        };
+        let write = async move { store.adjust_stock(id, moved).await };
+        let changes = move |after: &Arc<Book>| {
+            let stock = after.stock.moved_by(-moved).unwrap_or_default();
+            Some(differences(Some(&Book { stock, ..Book::clone(after) }), Some(&**after)))
+        };
+        let adjusted = self.trail.around(entry, write, changes).await;
         let book = adjusted.map_err(|error| CatalogError::of_write(id, error))?;
         tracing::info!(book = %id, delta, reason = %reason, stock = %book.stock, "Stock was corrected");
         Ok(book)
+    }
+
+    /// Puts books into the catalogue that have their ids already, with entries in the trail for all
+    /// at once.
+    pub(crate) async fn insert_many(
+        &self,
+        books: Vec<Book>,
+    ) -> Result<Vec<Result<Arc<Book>, CatalogError>>, CatalogError> {
+        let ids: Vec<_> = books.iter().map(|book| book.id).collect();
+        let entry =
+            |book| self.trail.entry(Action::BookCreated, book, differences(None, Some(book)));
+        let (store, entries) = (Arc::clone(&self.store), books.iter().map(entry).collect());
+        let write = async move { store.insert_books(books).await };
+        let created = self.trail.around_all(entries, write).await?.into_iter().zip(ids);
+        Ok(created
+            .map(|(result, id)| result.map_err(|error| CatalogError::of_write(id, error)))
+            .collect())
+    }
+
+    /// Changes a book, if it has still the version that it was read with.
+    async fn write(&self, book: &Book, update: BookUpdate) -> Result<Arc<Book>, BookWriteError> {
+        let changes = differences(Some(book), Some(&update.applied_to(book)));
+        let entry = self.trail.entry(Action::BookUpdated, book, changes);
+        let (store, id, version) = (Arc::clone(&self.store), book.id, book.version);
+        let write = async move { store.update_book(id, version, update).await };
+        let changes = |changed: &Changed<Book>| {
+            Some(differences(Some(&*changed.before), Some(&*changed.after)))
+        };
+        Ok(self.trail.around(entry, write, changes).await?.after)
     }
 
     pub(crate) fn new_book(&self, draft: BookDraft) -> Book {

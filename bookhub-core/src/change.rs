@@ -166,6 +166,11 @@ pub enum ChangeKind {
         /// What they are now.
         role: Role,
     },
+    /// An account was deleted, with all its sessions.
+    UserDeleted {
+        /// Whose it was.
+        user: UserId,
+    },
 }
 
 impl ChangeKind {
@@ -178,7 +183,8 @@ impl ChangeKind {
             Self::OrderPlaced(_)
             | Self::OrderUpdated(_)
             | Self::SessionEnded { .. }
-            | Self::RoleChanged { .. } => None,
+            | Self::RoleChanged { .. }
+            | Self::UserDeleted { .. } => None,
         }
     }
 }

@@ -93,6 +93,18 @@ id_type! {
 }
 
 id_type! {
+    /// The name of an entry in the audit trail: a UUIDv7, so that later entries have greater names.
+    ///
+    /// ```
+    /// use bookhub_core::AuditId;
+    ///
+    /// let now = jiff::Timestamp::now();
+    /// assert!(AuditId::generate(now) < AuditId::generate(now));
+    /// ```
+    AuditId
+}
+
+id_type! {
     /// The name of a session: 122 random bits, impossible to guess. Whoever knows it is logged in,
     /// so it is not printed by `Debug` of anything that is logged as a matter of course.
     ///
@@ -128,6 +140,14 @@ impl OrderId {
     }
 }
 
+impl AuditId {
+    /// A new name, greater than all that this process generated before for the same time.
+    #[must_use]
+    pub fn generate(now: Timestamp) -> Self {
+        Self(version_7(now))
+    }
+}
+
 impl SessionId {
     /// A new name, from the operating system's random source.
     #[must_use]
@@ -154,7 +174,7 @@ fn version_7(now: Timestamp) -> Uuid {
 }
 
 /// Accepts only the hyphenated form, so that a thing has one name and not four.
-fn parse(text: &str) -> Result<Uuid, BadValue> {
+pub(crate) fn parse(text: &str) -> Result<Uuid, BadValue> {
     let refused = || BadValue::new("Must be an id such as 01890a5d-ac96-774b-bcce-b302099a8057.");
     if text.len() != 36 {
         return Err(refused());

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod accounts;
+mod audit;
 mod book;
 mod cart;
 mod carts;
@@ -26,8 +27,11 @@ mod text;
 mod user;
 
 pub use accounts::{
-    Accounts, AccountsConfig, Ensured, HashCost, Login, ProfileUpdate, RolePatch, Signup,
-    refuse_guessable,
+    AccountDeletion, Accounts, AccountsConfig, Ensured, HashCost, Login, ProfileUpdate, RolePatch,
+    Signup, refuse_guessable,
+};
+pub use audit::{
+    Action, Actor, AuditChange, AuditEntry, AuditId, AuditLog, AuditTarget, Outcome, TargetKind,
 };
 pub use book::{
     Author, Book, BookContent, BookDraft, BookId, BookPatch, CoverUrl, Description, Genre,
@@ -51,15 +55,15 @@ pub use order::{
 };
 pub use orders::Orders;
 pub use query::{
-    BookPage, BookQuery, Cursor, Direction, GenreCount, OrderCursor, OrderPage, OrderQuery,
-    PageSize, Sort, SortBy, SortKey, Total, UserPage, UserQuery,
+    AuditPage, AuditQuery, BookPage, BookQuery, Cursor, Direction, GenreCount, OrderCursor,
+    OrderPage, OrderQuery, PageSize, Sort, SortBy, SortKey, Total, UserPage, UserQuery,
 };
 pub use rows::{BookRow, BookRows, RowError, RowFormat};
 pub use sample::{load_sample, sample_catalogue};
 pub use search::{GenreKey, SearchQuery, normalise, sort_key, terms};
 pub use store::{
-    Account, BookStore, BookUpdate, CartStore, Feed, MemoryConfig, MemoryStore, NewOrder,
-    OrderStore, PasswordHash, SessionStore, Settled, Store, UserStore,
+    Account, AuditStore, BookStore, BookUpdate, CartStore, Changed, Feed, MemoryConfig,
+    MemoryStore, NewOrder, OrderStore, PasswordHash, SessionStore, Settled, Store, UserStore,
 };
 #[cfg(feature = "mongo")]
 pub use store::{MongoConfig, MongoStore};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
+    audit::{Action, Actor, Trail, differences},
     clock::Clock,
     error::{OrderWriteError, OrdersError},
     order::{IdempotencyKey, Order, OrderDraft, OrderId, OrderStatus},
@@ -55,6 +56,7 @@ const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
 pub struct Orders {
     store: Arc<dyn Store>,
     clock: Clock,
+    trail: Trail,
 }
 
 impl Orders {
@@ -67,7 +69,14 @@ impl Orders {
     /// The orders in `store`, by this clock.
     #[must_use]
     pub fn with_clock(store: Arc<dyn Store>, clock: Clock) -> Self {
-        Self { store, clock }
+        let trail = Trail::new(store.clone(), clock.clone());
+        Self { store, clock, trail }
+    }
+
+    /// The same orders as `actor` moves them along; else the shop itself does.
+    #[must_use]
+    pub fn by(&self, actor: Actor) -> Self {
+        Self { trail: self.trail.by(actor), ..self.clone() }
     }
 
     /// Places an order of `user`: takes the copies of all its books, or of none. A repeat with the
@@ -95,7 +104,7 @@ impl Orders {
     }
 
     /// Moves the order `id` to `status`, if that follows on the status it has. An order that is
-    /// cancelled puts its copies back.
+    /// cancelled puts its copies back. That is in the audit trail; what buyers do is not.
     pub async fn set_status(
         &self,
         id: OrderId,
@@ -110,11 +119,25 @@ impl Orders {
             // A clock that was set back must not make an order older than its last move.
             let at = self.clock.now().max(order.updated_at);
             tries += 1;
-            match self.store.set_order_status(id, order.version, status, at).await {
+            match self.write(&order, status, at).await {
                 Err(OrderWriteError::VersionConflict { .. }) if tries < MOST_TRIES => {}
                 moved => return moved.map_err(|error| OrdersError::of_write(id, error)),
             }
         }
+    }
+
+    /// Moves an order, if it has still the version that it was read with.
+    async fn write(
+        &self,
+        order: &Order,
+        status: OrderStatus,
+        at: Timestamp,
+    ) -> Result<Arc<Order>, OrderWriteError> {
+        let changes = differences(Some(order), Some(&Order { status, ..order.clone() }));
+        let entry = self.trail.entry(Action::OrderStatusChanged, order, changes.clone());
+        let (store, id, version) = (Arc::clone(&self.store), order.id, order.version);
+        let write = async move { store.set_order_status(id, version, status, at).await };
+        self.trail.around(entry, write, |_| Some(changes)).await
     }
 
     /// Finishes or undoes what servers that died have left half done; to be called at the start

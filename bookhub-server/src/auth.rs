@@ -7,7 +7,7 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, HeaderValue, Method, header, request::Parts},
 };
-use bookhub_core::{Accounts, AccountsError, Role, Session, User};
+use bookhub_core::{Accounts, AccountsError, Actor, Role, Session, User};
 use bookhub_realtime::{AuthError, Authorizer, BoxFuture, Credential, Identity, TopicPattern};
 use cookie::{Cookie, SameSite, time::Duration};
 
@@ -26,9 +26,16 @@ pub(crate) struct LoggedIn {
     pub(crate) session: Session,
 }
 
-/// Somebody who is logged in and may change the catalogue.
+/// Somebody who is logged in and may run the shop.
 #[derive(Debug)]
-pub(crate) struct Admin;
+pub(crate) struct Admin(User);
+
+impl Admin {
+    /// Who it is, for the services to tell the audit trail.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor::from(&self.0)
+    }
+}
 
 impl FromRequestParts<AppState> for LoggedIn {
     type Rejection = ApiError;
@@ -56,7 +63,7 @@ impl FromRequestParts<AppState> for Admin {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let LoggedIn { user, .. } = LoggedIn::from_request_parts(parts, state).await?;
-        if user.role == Role::Admin { Ok(Self) } else { Err(ApiError::AdminRequired) }
+        if user.role == Role::Admin { Ok(Self(user)) } else { Err(ApiError::AdminRequired) }
     }
 }
 

@@ -151,7 +151,7 @@ impl Bridge {
                 self.hub.revoke(|identity| identity.session() == Some(&session));
                 Ok(())
             }
-            ChangeKind::RoleChanged { user, .. } => {
+            ChangeKind::RoleChanged { user, .. } | ChangeKind::UserDeleted { user } => {
                 let user = user.to_string();
                 self.hub.revoke(|identity| identity.subject() == Some(&user));
                 Ok(())

@@ -28,8 +28,8 @@ use std::{
 };
 
 use bookhub_core::{
-    Accounts, AccountsError, BookQuery, Carts, CatalogError, Ensured, MemoryStore, MongoConfig,
-    MongoStore, Orders, Signup, Store, StoreError,
+    Accounts, AccountsError, AuditLog, BookQuery, Carts, CatalogError, Ensured, MemoryStore,
+    MongoConfig, MongoStore, Orders, Signup, Store, StoreError,
 };
 use bookhub_realtime::{Hub, HubConfig};
 use secrecy::ExposeSecret as _;
@@ -135,6 +135,7 @@ impl Server {
         let mut chores = JoinSet::new();
         chores.spawn(settle(orders.clone()));
         let state = AppState::new(Shared {
+            audit: AuditLog::new(Arc::clone(&store)),
             catalog: bookhub_core::Catalog::new(Arc::clone(&store)),
             store,
             accounts,

@@ -19,7 +19,9 @@ use crate::{
     limits,
     observe::observe,
     peer,
-    routes::{auth, books, cart, covers, export, health, import, metrics, orders, page, users},
+    routes::{
+        audit, auth, books, cart, covers, export, health, import, metrics, orders, page, users,
+    },
     state::AppState,
 };
 
@@ -37,7 +39,10 @@ pub(crate) fn router(state: AppState) -> Router {
         .route("/api/auth/signup", post(auth::signup))
         .route("/api/auth/login", post(auth::login))
         .route("/api/auth/logout", post(auth::logout))
-        .route("/api/auth/profile", get(auth::profile).put(auth::update_profile))
+        .route(
+            "/api/auth/profile",
+            get(auth::profile).put(auth::update_profile).delete(auth::delete_profile),
+        )
         .route("/api/books", get(books::list).post(books::create))
         .route("/api/books/export", get(export::export))
         .route(
@@ -49,8 +54,9 @@ pub(crate) fn router(state: AppState) -> Router {
         .route("/api/cart", get(cart::get).put(cart::put).delete(cart::delete))
         .route("/api/orders", get(orders::list).post(orders::place))
         .route("/api/orders/{id}", get(orders::get).patch(orders::update))
+        .route("/api/audit", get(audit::list))
         .route("/api/users", get(users::list))
-        .route("/api/users/{id}", patch(users::update))
+        .route("/api/users/{id}", patch(users::update).delete(users::delete))
         .layer(edge::compression())
         .layer(middleware::from_fn(edge::deadline))
         // A file takes as long as it takes.

@@ -2,8 +2,10 @@
 //! backend: whoever includes this says how a shop without books is opened.
 
 pub(crate) mod accounts;
+pub(crate) mod audit;
 pub(crate) mod books;
 pub(crate) mod cart;
+pub(crate) mod deletions;
 pub(crate) mod edits;
 pub(crate) mod export;
 pub(crate) mod health;
@@ -28,6 +30,11 @@ macro_rules! cases {
             a_profile_is_its_users,
             another_password_ends_the_other_sessions,
         }
+        crate::api::cases! { $open, audit:
+            what_admins_do_to_a_book_is_told_in_full,
+            what_is_done_to_users_and_orders_is_told,
+            only_admins_read_the_trail_and_page_by_page,
+        }
         crate::api::cases! { $open, books:
             a_page_comes_with_all_that_is_promised,
             books_are_found_and_put_in_order,
@@ -40,6 +47,11 @@ macro_rules! cases {
             what_a_guest_had_is_merged,
             a_cart_is_nobody_elses,
             what_is_wrong_with_a_cart_is_named,
+        }
+        crate::api::cases! { $open, deletions:
+            a_deleted_account_is_gone_at_once,
+            whoever_leaves_gives_their_password,
+            the_last_admin_cannot_leave,
         }
         crate::api::cases! { $open, edits:
             a_book_lives_from_its_creation_to_its_end,

@@ -225,6 +225,26 @@ async fn a_change_straight_on_the_database_reaches_the_clients_of_every_server_a
         ]
     );
     assert_eq!((&heard[2]["data"]["price"], &heard[2]["data"]["stock"]), (&json!(249), &json!(5)));
+
+    // Who it was is told alike.
+    let trail = one.admin().await?.get("/api/audit?limit=7").await?;
+    let told = trail.as_array().context("entries")?.iter().rev();
+    let told: Vec<_> = told.map(|entry| (&entry["action"], &entry["actor"]["kind"])).collect();
+    let [line, user] = [json!("command_line"), json!("user")];
+    let [created, updated, deleted] =
+        ["created", "updated", "deleted"].map(|what| json!(format!("book.{what}")));
+    assert_eq!(
+        told[1..],
+        [
+            (&created, &line),
+            (&created, &user),
+            (&updated, &line),
+            (&updated, &user),
+            (&deleted, &line),
+            (&deleted, &line),
+        ]
+    );
+    assert_eq!(trail[0]["actor"], json!({ "kind": "command_line", "user": "asha" }));
     Ok(())
 }
 

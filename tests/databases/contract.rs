@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use bookhub_core::{MongoConfig, MongoStore, Store, store_contract};
@@ -35,6 +36,8 @@ async fn empty_store(uri: &str) -> Arc<dyn Store> {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let database = format!("contract_{}_{number}", process::id());
-    let config = MongoConfig { database, ..MongoConfig::default() };
+    // The stand-ins take their time for many documents.
+    let deadline = Duration::from_secs(20);
+    let config = MongoConfig { database, deadline, ..MongoConfig::default() };
     Arc::new(MongoStore::connect(uri, config).await.expect("the database is there"))
 }

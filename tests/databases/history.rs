@@ -132,7 +132,7 @@ async fn a_collection_that_is_dropped_or_renamed_is_no_silent_hole() -> Result<(
         while late.next().await?["data"]["id"] != book["id"] {}
         assert_eq!(admin.get("/api/books?q=after").await?[0]["id"], book["id"]);
         let begun = Instant::now();
-        while !names(&shop).await?.iter().any(|name| name.starts_with("isbn")) {
+        while !names(&shop, "books").await?.iter().any(|name| name.starts_with("isbn")) {
             assert!(begun.elapsed() < PATIENCE, "the new collection has no indexes: {end}");
             sleep(Duration::from_millis(20)).await;
         }
@@ -140,9 +140,26 @@ async fn a_collection_that_is_dropped_or_renamed_is_no_silent_hole() -> Result<(
     Ok(())
 }
 
-/// The names of the indexes of the books.
-async fn names(shop: &Shop) -> Result<Vec<String>> {
-    Ok(shop.database().collection::<Document>("books").list_index_names().await?)
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_trail_that_is_dropped_nobody_hears_and_the_new_one_is_as_good() -> Result<()> {
+    let shop = Shop::new().await?;
+    let server = shop.server().await?;
+    let (admin, mut socket) = (server.admin().await?, server.socket().await?);
+    shop.database().collection::<Document>("audit").drop().await?;
+    let begun = Instant::now();
+    while names(&shop, "audit").await?.len() < 4 {
+        assert!(begun.elapsed() < PATIENCE, "the new collection has no indexes");
+        sleep(Duration::from_millis(20)).await;
+    }
+    let book = admin.create("After the drop").await?;
+    assert_eq!(socket.next().await?["data"]["id"], book["id"]);
+    assert_eq!(admin.get("/api/audit").await?[0]["target"]["id"], book["id"]);
+    Ok(())
+}
+
+/// The names of the indexes of a collection.
+async fn names(shop: &Shop, collection: &str) -> Result<Vec<String>> {
+    Ok(shop.database().collection::<Document>(collection).list_index_names().await?)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,7 @@
 //! The store on real databases: the one contract of every backend, and what only a database can do
 //! to a shop. `tests/run` builds the databases.
 
+mod accounts;
 #[path = "../api/mod.rs"]
 mod api;
 mod api_on_mongodb;
@@ -14,3 +15,4 @@ mod orders;
 #[cfg(feature = "mongod")]
 mod plans;
 mod servers;
+mod trail;

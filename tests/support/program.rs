@@ -77,6 +77,7 @@ async fn run(shop: &[&str], home: &Path, args: &[&str], input: &str) -> Finished
         .args(args)
         .env_remove("BOOKHUB_TOKEN")
         .env("BOOKHUB_CONFIG_DIR", home)
+        .env("LOGNAME", "asha")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use bookhub_core::{
-    BookDraft, BookId, BookPatch, BookQuery, Catalog, Invalid, MongoConfig, MongoStore,
+    Actor, BookDraft, BookId, BookPatch, BookQuery, Catalog, Invalid, MongoConfig, MongoStore,
 };
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
@@ -20,6 +20,7 @@ use tokio::sync::OnceCell;
 
 use super::{Book, INVALID_BOOK, Next, Page, Shelves};
 use crate::{
+    environment,
     error::{Error, Refusal, Result},
     printer::Printer,
     target::DatabaseUri,
@@ -70,7 +71,8 @@ impl Database {
             let sentence = format!("straight on the database {name}, as {variable} says");
             self.printer.note("database", &sentence, json!({ "database": name }));
         }
-        Ok(Opened { catalog: Catalog::new(Arc::new(store)), name, is_unheard })
+        let catalog = Catalog::new(Arc::new(store)).by(actor());
+        Ok(Opened { catalog, name, is_unheard })
     }
 
     async fn to_read(&self) -> Result<&Catalog> {
@@ -136,6 +138,13 @@ impl Shelves for Database {
         self.to_write().await?.delete(id, None).await?;
         Ok(())
     }
+}
+
+/// Whom the audit trail names: whoever has the database's password may say who they are.
+fn actor() -> Actor {
+    let user = environment::MACHINE_USER.iter().find_map(|name| environment::value(name));
+    let user = user.map_or_else(|| "unknown".into(), |user| user.to_string_lossy().into_owned());
+    Actor::command_line(&user)
 }
 
 /// What is no id names no book.

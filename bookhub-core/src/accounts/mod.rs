@@ -1,6 +1,7 @@
 //! Accounts: the rules by which people sign up, log in and out, and change what they are known by.
 //! Must not know cookies, tokens or how often somebody may try.
 
+mod admin;
 mod guessable;
 mod hasher;
 mod requests;
@@ -9,15 +10,16 @@ use std::{num::NonZeroUsize, sync::Arc, thread};
 
 use jiff::{SignedDuration, Timestamp};
 
+pub use admin::Ensured;
 pub use guessable::refuse_guessable;
 pub use hasher::HashCost;
 use hasher::Hasher;
-pub use requests::{Login, ProfileUpdate, RolePatch, Signup};
+pub use requests::{AccountDeletion, Login, ProfileUpdate, RolePatch, Signup};
 
 use crate::{
+    audit::{Action, Actor, Trail, differences},
     clock::Clock,
-    error::{AccountsError, UserWriteError},
-    query::{PageSize, UserPage, UserQuery},
+    error::AccountsError,
     store::{Account, PasswordHash, Store},
     user::{Email, Role, Session, SessionId, TypedPassword, User, UserId, Username},
 };
@@ -54,7 +56,8 @@ impl Default for AccountsConfig {
     }
 }
 
-/// The people of the shop. Cheap to clone; clones share the queue of passwords to hash.
+/// The people of the shop. Cheap to clone; clones share the queue of passwords to hash. What admins do
+/// to accounts, and each change of a password, is in the audit trail.
 ///
 /// ```
 /// use bookhub_core::{Accounts, AccountsError, Login, MemoryStore, Signup};
@@ -80,28 +83,7 @@ pub struct Accounts {
     clock: Clock,
     session_lifetime: SignedDuration,
     hasher: Hasher,
-}
-
-/// Whether [`Accounts::ensure_admin`] had something to do.
-///
-/// ```
-/// use bookhub_core::{Accounts, Ensured, MemoryStore, Signup};
-/// # use serde_json::json;
-///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let accounts = Accounts::new(MemoryStore::shared());
-/// # let json = json!({"username": "admin", "password": "admin123"});
-/// # let admin = Signup::from_json(json.as_object().unwrap()).unwrap();
-/// assert!(matches!(accounts.ensure_admin(admin.clone()).await.unwrap(), Ensured::Created(_)));
-/// assert!(matches!(accounts.ensure_admin(admin).await.unwrap(), Ensured::Existing(_)));
-/// # }
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ensured {
-    /// The account was made, with the given password.
-    Created(User),
-    /// An account of this name exists. It was left as it is: look at its role.
-    Existing(User),
+    trail: Trail,
 }
 
 impl Accounts {
@@ -115,12 +97,21 @@ impl Accounts {
     #[must_use]
     pub fn with_config(store: Arc<dyn Store>, clock: Clock, config: &AccountsConfig) -> Self {
         let hasher = Hasher::new(config.hash_cost, config.hashers.get(), config.queue);
-        Self { store, clock, session_lifetime: config.session_lifetime, hasher }
+        let trail = Trail::new(store.clone(), clock.clone());
+        Self { store, clock, session_lifetime: config.session_lifetime, hasher, trail }
+    }
+
+    /// The same accounts as `actor` changes them; else the shop itself does. What people do to their
+    /// own accounts, they do themselves.
+    #[must_use]
+    pub fn by(&self, actor: Actor) -> Self {
+        Self { trail: self.trail.by(actor), ..self.clone() }
     }
 
     /// Makes an account for somebody and logs them in.
     pub async fn signup(&self, signup: Signup) -> Result<(User, Session), AccountsError> {
-        let account = self.create(signup, Role::User).await?;
+        let account = self.new_account(signup, Role::User).await?;
+        let account = self.store.insert_account(account).await?;
         let session = self.open_session(&account).await?;
         Ok((account.user.clone(), session))
     }
@@ -159,8 +150,8 @@ impl Accounts {
         id: SessionId,
         update: ProfileUpdate,
     ) -> Result<User, AccountsError> {
-        let (account, session) = self.admitted(id).await?;
-        let mut account = Account::clone(&account);
+        let (before, session) = self.admitted(id).await?;
+        let mut account = Account::clone(&before);
         if let Some(email) = update.email {
             account.user.email = email;
         }
@@ -174,113 +165,24 @@ impl Accounts {
         account.password = self.hasher.hash_chosen(new, about).await?;
         account.generation += 1;
         account.kept_session = Some(session.id);
-        let account = self.store.update_account(account).await?;
+        let account = self.write_password(&before.user, account).await?;
         // From here on the other sessions are shut out; this tells their open connections.
         self.store.end_sessions(session.user, Some(session.id)).await?;
         Ok(account.user.clone())
     }
 
-    /// One page of the accounts that `query` asks for, by their names.
-    pub async fn list(&self, query: &UserQuery) -> Result<UserPage, AccountsError> {
-        Ok(self.store.users(query).await?)
-    }
-
-    /// Gives the user `id` another role, which holds at once. One admin stays.
-    ///
-    /// ```
-    /// # use bookhub_core::{Accounts, AccountsError, MemoryStore, Role, Signup};
-    /// # use serde_json::json;
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), AccountsError> {
-    /// # let accounts = Accounts::new(MemoryStore::shared());
-    /// # let json = json!({"username": "admin", "password": "correct horse"});
-    /// let admin = accounts.create_admin(Signup::from_json(json.as_object().unwrap())?).await?;
-    /// let last = accounts.set_role(admin.id, Role::User).await;
-    /// assert!(matches!(last, Err(AccountsError::LastAdmin)));
-    /// # Ok(()) }
-    /// ```
-    pub async fn set_role(&self, id: UserId, role: Role) -> Result<User, AccountsError> {
-        match self.store.set_role(id, role).await {
-            Ok(account) => Ok(account.user.clone()),
-            Err(UserWriteError::NotFound) => Err(AccountsError::NotFound(id)),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Makes an account that may run the shop.
-    pub async fn create_admin(&self, signup: Signup) -> Result<User, AccountsError> {
-        Ok(self.create(signup, Role::Admin).await?.user.clone())
-    }
-
-    /// Makes the first account that may run the shop, and logs its owner in. Of two who do so at the
-    /// same moment both may succeed.
-    ///
-    /// ```
-    /// # use bookhub_core::{Accounts, AccountsError, MemoryStore, Role, Signup};
-    /// # use serde_json::json;
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), AccountsError> {
-    /// # let accounts = Accounts::new(MemoryStore::shared());
-    /// # let json = json!({"username": "alice", "password": "correct horse"});
-    /// # let signup = Signup::from_json(json.as_object().unwrap())?;
-    /// assert!(!accounts.has_admin().await?);
-    /// let (alice, _) = accounts.create_first_admin(signup.clone()).await?;
-    /// assert_eq!(alice.role, Role::Admin);
-    /// let again = accounts.create_first_admin(signup).await;
-    /// assert!(matches!(again, Err(AccountsError::AdminExists)));
-    /// # Ok(()) }
-    /// ```
-    pub async fn create_first_admin(
-        &self,
-        signup: Signup,
-    ) -> Result<(User, Session), AccountsError> {
-        if self.has_admin().await? {
-            return Err(AccountsError::AdminExists);
-        }
-        let account = self.create(signup, Role::Admin).await?;
-        let session = self.open_session(&account).await?;
-        Ok((account.user.clone(), session))
-    }
-
-    /// Whether anybody may run the shop.
-    pub async fn has_admin(&self) -> Result<bool, AccountsError> {
-        let one = PageSize::new(1).unwrap_or_default();
-        let admins = UserQuery::default().with_role(Role::Admin).with_limit(one);
-        Ok(!self.store.users(&admins).await?.users.is_empty())
-    }
-
-    /// Makes an account that may run the shop, unless there is one of this name. Its password is
-    /// the operator's business: it may be one that is easy to guess.
-    pub async fn ensure_admin(&self, signup: Signup) -> Result<Ensured, AccountsError> {
-        let name = signup.username.clone();
-        if let Some(account) = self.store.account_by_name(&name).await? {
-            return Ok(Ensured::Existing(account.user.clone()));
-        }
-        let password = self.hasher.hash(signup.password.clone()).await?;
-        match self.insert(signup, password, Role::Admin).await {
-            // Another server made it at the same time.
-            Err(AccountsError::UsernameTaken) => match self.store.account_by_name(&name).await? {
-                Some(account) => Ok(Ensured::Existing(account.user.clone())),
-                None => Err(AccountsError::UsernameTaken),
-            },
-            created => created.map(|account| Ensured::Created(account.user.clone())),
-        }
-    }
-
-    async fn create(&self, signup: Signup, role: Role) -> Result<Arc<Account>, AccountsError> {
+    /// The account that somebody wants, not kept yet, unless its password is guessed soon.
+    async fn new_account(&self, signup: Signup, role: Role) -> Result<Account, AccountsError> {
         // The store has the last word; to ask first saves the work of hashing.
         if self.store.account_by_name(&signup.username).await?.is_some() {
             return Err(AccountsError::UsernameTaken);
         }
         let about = about(&signup.username, signup.email.as_ref());
         let password = self.hasher.hash_chosen(signup.password.clone(), about).await?;
-        self.insert(signup, password, role).await
+        Ok(self.account_of(signup, password, role))
     }
 
-    async fn insert(
-        &self,
-        signup: Signup,
-        password: PasswordHash,
-        role: Role,
-    ) -> Result<Arc<Account>, AccountsError> {
+    fn account_of(&self, signup: Signup, password: PasswordHash, role: Role) -> Account {
         let now = self.clock.now();
         let user = User {
             id: UserId::generate(now),
@@ -289,8 +191,21 @@ impl Accounts {
             role,
             created_at: now,
         };
-        let account = Account { user, password, version: 1, generation: 1, kept_session: None };
-        Ok(self.store.insert_account(account).await?)
+        Account { user, password, version: 1, generation: 1, kept_session: None }
+    }
+
+    /// Writes an account with a new password, which its owner has set.
+    async fn write_password(
+        &self,
+        before: &User,
+        account: Account,
+    ) -> Result<Arc<Account>, AccountsError> {
+        let changes = differences(Some(before), Some(&account.user));
+        let trail = self.trail.by(before.into());
+        let entry = trail.entry(Action::UserPasswordChanged, before, changes.clone());
+        let store = Arc::clone(&self.store);
+        let write = async move { store.update_account(account).await };
+        Ok(trail.around(entry, write, |_| Some(changes)).await?)
     }
 
     /// The account with its password kept as passwords are kept today. That this fails keeps nobody

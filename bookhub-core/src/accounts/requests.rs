@@ -137,3 +137,27 @@ impl RolePatch {
         fields.finish(role.map(|role| Self { role }))
     }
 }
+
+/// Somebody who wants to leave, with all that the shop knows of them but their orders.
+///
+/// ```
+/// use bookhub_core::AccountDeletion;
+/// use serde_json::json;
+///
+/// let invalid = AccountDeletion::from_json(json!({}).as_object().unwrap()).unwrap_err();
+/// assert_eq!(invalid.errors()[0].field, "currentPassword");
+/// ```
+#[derive(Clone, Debug)]
+pub struct AccountDeletion {
+    /// The password, as typed.
+    pub password: TypedPassword,
+}
+
+impl AccountDeletion {
+    /// Reads `currentPassword`, which must be there.
+    pub fn from_json(object: &Map<String, Value>) -> Result<Self, Invalid> {
+        let mut fields = Fields::of(object, &["currentPassword"], &[]);
+        let password = fields.required("currentPassword");
+        fields.finish(password.map(|password| Self { password }))
+    }
+}

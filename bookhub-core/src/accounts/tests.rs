@@ -152,6 +152,24 @@ async fn an_admin_is_made_once() {
 }
 
 #[tokio::test]
+async fn a_login_at_an_account_that_is_being_deleted_does_not_slip_in_late() {
+    let (accounts, _, store) = accounts(&weak());
+    let (alice, session) = accounts.signup(signup("alice")).await.unwrap();
+    let before = store.account(alice.id).await.unwrap().unwrap();
+    let wrong = accounts.delete_own(session.id, TypedPassword::new("wrong")).await;
+    assert!(matches!(wrong, Err(AccountsError::WrongPassword)));
+    accounts.delete_own(session.id, TypedPassword::new(PASSWORD)).await.unwrap();
+    // It had checked the password before, and opens its session after.
+    let late = accounts.open_session(&before).await.unwrap();
+    for ended in [late.id, session.id] {
+        let refused = accounts.authenticate(ended).await;
+        assert!(matches!(refused, Err(AccountsError::SessionEnded)));
+    }
+    let gone = accounts.delete(alice.id).await;
+    assert!(matches!(gone, Err(AccountsError::NotFound(id)) if id == alice.id));
+}
+
+#[tokio::test]
 async fn too_many_logins_at_once_are_told_so() {
     let config = AccountsConfig { hashers: NonZeroUsize::MIN, queue: 2, ..weak() };
     let (accounts, ..) = accounts(&config);

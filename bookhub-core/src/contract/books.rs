@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::samples::{any_book, book, epoch, insert, isbn, rename, retitle};
 use crate::{
-    Book, BookContent, BookId, BookUpdate, BookWriteError, Genre, Isbn, Position, Stock, Store,
+    Book, BookContent, BookId, BookUpdate, BookWriteError, Changed, Genre, Isbn, Position, Stock,
+    Store,
 };
 
 /// What is read is what was written, to the millisecond.
@@ -40,7 +41,9 @@ pub async fn an_update_writes_content_and_counts_versions(store: Arc<dyn Store>)
 
     let mut update = retitle(&renamed, "Emma again");
     update.stock = Stock::new(9).ok();
-    let both = store.update_book(emma.id, 2, update).await.expect("updated");
+    let Changed { before, after: both } =
+        store.update_book(emma.id, 2, update).await.expect("updated");
+    assert_eq!(before, renamed);
     assert_eq!((both.version, both.stock_version, both.stock.count()), (3, 2, 9));
     assert_eq!(store.book(emma.id).await.expect("read").0, Some(both));
 }
@@ -49,7 +52,7 @@ pub async fn an_update_writes_content_and_counts_versions(store: Arc<dyn Store>)
 pub async fn a_counted_stock_leaves_the_version(store: Arc<dyn Store>) {
     let emma = insert(&*store, any_book()).await;
     let update = BookUpdate { content: None, stock: Stock::new(0).ok(), updated_at: epoch() };
-    let counted = store.update_book(emma.id, 1, update).await.expect("updated");
+    let counted = store.update_book(emma.id, 1, update).await.expect("updated").after;
     let expected = Book { stock: Stock::default(), stock_version: 2, ..Book::clone(&emma) };
     assert_eq!(*counted, expected);
 }

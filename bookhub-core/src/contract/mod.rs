@@ -5,9 +5,11 @@
 //! they cannot be brought about through the traits: a history that has expired, and a database
 //! that is gone.
 
+mod audit;
 mod books;
 mod carts;
 mod concurrent;
+mod deletions;
 mod feed;
 mod lists;
 mod model;
@@ -17,10 +19,13 @@ mod people;
 mod repeats;
 mod samples;
 mod search;
+mod trail;
 
+pub use audit::*;
 pub use books::*;
 pub use carts::*;
 pub use concurrent::*;
+pub use deletions::*;
 pub use feed::*;
 pub use lists::*;
 pub use model::*;
@@ -29,6 +34,7 @@ pub use orders::*;
 pub use people::*;
 pub use repeats::*;
 pub use search::*;
+pub use trail::*;
 
 /// Makes a test of each case of the contract, for the stores that an async expression makes.
 ///
@@ -83,6 +89,9 @@ macro_rules! store_contract {
             accounts_are_listed_by_their_names
             a_role_is_given_and_taken
             one_admin_stays
+            a_deleted_account_is_gone_with_what_was_its_own
+            an_account_is_deleted_once
+            one_admin_stays_whoever_is_deleted
             a_session_lasts_until_it_is_ended
             all_sessions_but_one_can_be_ended
             expired_sessions_can_be_forgotten
@@ -108,6 +117,13 @@ macro_rules! store_contract {
             carts_are_not_fed
             books_are_found_by_their_ids
             books_are_found_by_their_isbns
+            an_entry_is_read_as_it_was_confirmed
+            what_is_not_confirmed_is_unknown
+            entries_are_found_by_who_did_what_to_what
+            each_change_is_in_the_trail_once
+            many_books_are_in_the_trail
+            what_is_done_to_people_and_orders_is_told
+            the_trail_is_not_fed
             any_list_of_operations_does_what_it_does_to_a_plain_list
         }
     };

@@ -106,9 +106,11 @@ pub async fn a_role_is_given_and_taken(store: Arc<dyn Store>) {
     let [alice, bob] = two_admins(&*store).await;
     let before = store.head().await.expect("a head");
     for role in [Role::User, Role::User, Role::Admin, Role::Admin] {
+        let before = store.account(bob).await.expect("read");
         let changed = store.set_role(bob, role).await.expect("changed");
-        assert_eq!(changed.user.role, role);
-        assert_eq!(store.account(bob).await.expect("read"), Some(changed));
+        assert_eq!(changed.after.user.role, role);
+        assert_eq!(Some(changed.before), before);
+        assert_eq!(store.account(bob).await.expect("read"), Some(changed.after));
     }
     let version = store.account(bob).await.expect("read").map(|account| account.version);
     assert_eq!(version, Some(3));
@@ -144,7 +146,7 @@ pub async fn one_admin_stays(store: Arc<dyn Store>) {
     }
 }
 
-async fn two_admins(store: &dyn Store) -> [UserId; 2] {
+pub(super) async fn two_admins(store: &dyn Store) -> [UserId; 2] {
     let mut ids = Vec::new();
     for _ in 0..2 {
         let name = format!("a{}", &uuid::Uuid::now_v7().simple().to_string()[..30]);
@@ -200,7 +202,7 @@ pub async fn expired_sessions_can_be_forgotten(store: Arc<dyn Store>) {
     assert_eq!(all_fed(&*store, before).await, []);
 }
 
-fn account(name: &str, email: Option<&str>) -> Account {
+pub(super) fn account(name: &str, email: Option<&str>) -> Account {
     let user = User {
         id: UserId::generate(epoch()),
         username: Username::new(name).expect("a name"),
@@ -212,7 +214,7 @@ fn account(name: &str, email: Option<&str>) -> Account {
     Account { user, password, version: 1, generation: 1, kept_session: None }
 }
 
-fn session(user: UserId, seconds: i64) -> Session {
+pub(super) fn session(user: UserId, seconds: i64) -> Session {
     Session {
         id: SessionId::generate(),
         user,

@@ -63,7 +63,7 @@ pub(super) async fn rename(store: &dyn Store, book: &Book, title: &str) -> Arc<B
     let (current, _) = store.book(book.id).await.expect("read");
     let current = current.expect("a book");
     let update = retitle(&current, title);
-    store.update_book(book.id, current.version, update).await.expect("renamed")
+    store.update_book(book.id, current.version, update).await.expect("renamed").after
 }
 
 pub(super) type Changes = BoxStream<'static, Result<Arc<Change>, FeedError>>;

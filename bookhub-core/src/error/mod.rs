@@ -13,4 +13,5 @@ pub use catalog::CatalogError;
 pub use imports::ImportError;
 pub use input::{BadValue, FieldError, Invalid};
 pub use orders::OrdersError;
+pub(crate) use store::WriteError;
 pub use store::{BookWriteError, FeedError, OrderWriteError, StoreError, UserWriteError};

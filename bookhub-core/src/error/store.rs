@@ -188,6 +188,34 @@ impl From<Refusal> for OrderWriteError {
     }
 }
 
+/// Why a write failed.
+pub(crate) trait WriteError: From<StoreError> {
+    /// The failure of the store itself, if it is one.
+    fn of_store(&self) -> Option<&StoreError>;
+}
+
+impl WriteError for StoreError {
+    fn of_store(&self) -> Option<&StoreError> {
+        Some(self)
+    }
+}
+
+/// Those that have a variant for it.
+macro_rules! write_error {
+    ($($error:ident),*) => {$(
+        impl WriteError for $error {
+            fn of_store(&self) -> Option<&StoreError> {
+                match self {
+                    Self::Store(failure) => Some(failure),
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+
+write_error!(BookWriteError, OrderWriteError, UserWriteError);
+
 /// Why a feed ended.
 ///
 /// ```

@@ -1,13 +1,15 @@
 //! What callers ask of the catalogue: which books, in which order, from where on ([`BookQuery`]),
-//! and what they get ([`BookPage`]); and the same of orders ([`OrderQuery`]) and accounts ([`UserQuery`]). Must not know how a store
-//! answers.
+//! and what they get ([`BookPage`]); and the same of orders ([`OrderQuery`]), accounts ([`UserQuery`]) and the
+//! audit trail ([`AuditQuery`]). Must not know how a store answers.
 
+mod audit;
 mod cursor;
 mod orders;
 mod page;
 mod sort;
 mod users;
 
+pub use audit::{AuditPage, AuditQuery};
 pub use cursor::{Cursor, SortKey};
 pub use orders::{OrderCursor, OrderPage, OrderQuery};
 pub use page::{BookPage, GenreCount, PageSize, Total};

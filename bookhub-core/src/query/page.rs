@@ -11,7 +11,7 @@ use crate::{
     error::BadValue,
 };
 
-/// At most how many books or orders a page has: 1 to 100, usually 24.
+/// At most how many things a page has: 1 to 100, usually 24.
 ///
 /// ```
 /// use bookhub_core::PageSize;
@@ -34,7 +34,7 @@ impl PageSize {
         }
     }
 
-    /// The number of books or orders.
+    /// The number of things.
     #[must_use]
     pub const fn get(self) -> usize {
         self.0 as usize

@@ -4,6 +4,8 @@
 //! Every backend passes the one suite of `bookhub_core::contract` (feature `testing`).
 
 mod account;
+mod audit;
+mod changed;
 mod memory;
 #[cfg(feature = "mongo")]
 mod mongo;
@@ -17,6 +19,8 @@ use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 
 pub use account::{Account, PasswordHash};
+pub use audit::AuditStore;
+pub use changed::Changed;
 pub use memory::{MemoryConfig, MemoryStore};
 #[cfg(feature = "mongo")]
 pub use mongo::{MongoConfig, MongoStore};
@@ -54,7 +58,15 @@ use crate::{
 /// ```
 #[async_trait]
 pub trait Store:
-    BookStore + CartStore + OrderStore + UserStore + SessionStore + Feed + fmt::Debug + 'static
+    BookStore
+    + CartStore
+    + OrderStore
+    + UserStore
+    + SessionStore
+    + AuditStore
+    + Feed
+    + fmt::Debug
+    + 'static
 {
     /// Whether the store works at this moment; quick, for a health check.
     async fn health(&self) -> Result<(), StoreError>;
@@ -113,7 +125,7 @@ pub trait BookStore: Send + Sync {
         id: BookId,
         expected: u64,
         update: BookUpdate,
-    ) -> Result<Arc<Book>, BookWriteError>;
+    ) -> Result<Changed<Book>, BookWriteError>;
 
     /// Moves the stock of the book `id` by `delta` and adds 1 to `stock_version`, whatever the
     /// book's version is. Fails with `NotFound` or `StockOutOfRange`.
@@ -144,6 +156,24 @@ pub struct BookUpdate {
     pub stock: Option<Stock>,
     /// When the new content was written.
     pub updated_at: Timestamp,
+}
+
+impl BookUpdate {
+    /// What becomes of `book`.
+    #[must_use]
+    pub fn applied_to(&self, book: &Book) -> Book {
+        let mut after = book.clone();
+        if let Some(content) = &self.content {
+            after.content.clone_from(content);
+            after.version += 1;
+            after.updated_at = self.updated_at;
+        }
+        if let Some(stock) = self.stock {
+            after.stock = stock;
+            after.stock_version += 1;
+        }
+        after
+    }
 }
 
 /// The carts of users. Nobody else hears of them: they are not in the feed.
@@ -202,7 +232,13 @@ pub trait UserStore: Send + Sync {
     /// Gives the user `id` a role, unless they have it, and adds 1 to the account's version; that is
     /// in the feed. Fails with `NotFound`, or with `LastAdmin` if no other admin would be left,
     /// however many do so at the same time.
-    async fn set_role(&self, id: UserId, role: Role) -> Result<Arc<Account>, UserWriteError>;
+    async fn set_role(&self, id: UserId, role: Role) -> Result<Changed<Account>, UserWriteError>;
+
+    /// Deletes the account `id`, with its cart and its sessions, and returns it as it was last; that is
+    /// in the feed as one change, which its sessions are not. Its names are free again; its orders stay.
+    /// Fails with `NotFound`, or with `LastAdmin` if no other admin would be left, however many go or are
+    /// demoted at the same time.
+    async fn delete_account(&self, id: UserId) -> Result<Arc<Account>, UserWriteError>;
 }
 
 /// The sessions. One that has expired may vanish at any time, and without a change in the feed.

@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use bookhub_core::{AccountsError, Login, ProfileUpdate, Session, Signup, User};
+use bookhub_core::{AccountDeletion, AccountsError, Login, ProfileUpdate, Session, Signup, User};
 use serde_json::{Value, json};
 
 use crate::{
@@ -118,6 +118,24 @@ fn told(standing: Option<Standing>, answer: Result<Response, ApiError>) -> Respo
         standing.put(response.headers_mut());
     }
     response
+}
+
+/// `DELETE /api/auth/profile`
+pub(crate) async fn delete_profile(
+    State(state): State<AppState>,
+    Extension(peer): Extension<Peer>,
+    LoggedIn { user, session }: LoggedIn,
+    JsonObject(object): JsonObject,
+) -> Result<Response, ApiError> {
+    let deletion = AccountDeletion::from_json(&object).map_err(ApiError::fields(INVALID_INPUT))?;
+    let attempt = state.limits.attempt(peer, user.username.as_str())?;
+    let result = state.accounts.delete_own(session.id, deletion.password).await;
+    let standing = attempt.end(&result);
+    let answer = match result {
+        Ok(()) => with_cookie(&state, None, 0, StatusCode::NO_CONTENT.into_response()),
+        Err(error) => Err(error.into()),
+    };
+    Ok(told(standing, answer))
 }
 
 /// The token in the body, for programs, and as a cookie, for browsers.

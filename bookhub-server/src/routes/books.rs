@@ -72,11 +72,11 @@ pub(crate) async fn get(
 /// `POST /api/books`
 pub(crate) async fn create(
     State(state): State<AppState>,
-    _: Admin,
+    admin: Admin,
     JsonObject(object): JsonObject,
 ) -> Result<Response, ApiError> {
     let draft = BookDraft::from_json(&object).map_err(ApiError::fields(INVALID_BOOK))?;
-    let book = state.catalog.create(draft).await?;
+    let book = state.catalog.by(admin.actor()).create(draft).await?;
     let location = HeaderValue::try_from(format!("/api/books/{}", book.id));
     let mut response = shown(&book, Timestamp::now());
     *response.status_mut() = StatusCode::CREATED;
@@ -87,38 +87,38 @@ pub(crate) async fn create(
 /// `PUT` and `PATCH /api/books/{id}`: only the fields that are sent change.
 pub(crate) async fn update(
     State(state): State<AppState>,
-    _: Admin,
+    admin: Admin,
     IdPath(id): IdPath<BookId>,
     headers: HeaderMap,
     JsonObject(object): JsonObject,
 ) -> Result<Response, ApiError> {
     let patch = BookPatch::from_json(&object).map_err(ApiError::fields(INVALID_BOOK))?;
     let expected = expected_version(&state, id, &headers).await?;
-    let book = state.catalog.update(id, &patch, expected).await?;
+    let book = state.catalog.by(admin.actor()).update(id, &patch, expected).await?;
     Ok(shown(&book, Timestamp::now()))
 }
 
 /// `DELETE /api/books/{id}`
 pub(crate) async fn delete(
     State(state): State<AppState>,
-    _: Admin,
+    admin: Admin,
     IdPath(id): IdPath<BookId>,
     headers: HeaderMap,
 ) -> Result<Json<serde_json::Value>, ApiError> {
     let expected = expected_version(&state, id, &headers).await?;
-    state.catalog.delete(id, expected).await?;
+    state.catalog.by(admin.actor()).delete(id, expected).await?;
     Ok(Json(json!({ "success": true })))
 }
 
 /// `POST /api/books/{id}/stock`
 pub(crate) async fn adjust_stock(
     State(state): State<AppState>,
-    _: Admin,
+    admin: Admin,
     IdPath(id): IdPath<BookId>,
     JsonObject(object): JsonObject,
 ) -> Result<Response, ApiError> {
     let adjustment = StockAdjustment::from_json(&object).map_err(ApiError::fields(INVALID_BOOK))?;
-    let book = state.catalog.adjust_stock(id, &adjustment).await?;
+    let book = state.catalog.by(admin.actor()).adjust_stock(id, &adjustment).await?;
     Ok(shown(&book, Timestamp::now()))
 }
 

@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, header},
     response::Response,
 };
-use bookhub_core::{Import, ImportError, ImportOptions, ImportReport, RowFormat};
+use bookhub_core::{Catalog, Import, ImportError, ImportOptions, ImportReport, RowFormat};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use tokio::time::timeout;
@@ -26,12 +26,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// `POST /api/books/import`
 pub(crate) async fn import(
     State(state): State<AppState>,
-    _: Admin,
+    admin: Admin,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let import = begin(&state, query.as_deref().unwrap_or_default(), &headers)?;
+    let catalog = state.catalog.by(admin.actor());
+    let import = begin(catalog, query.as_deref().unwrap_or_default(), &headers)?;
     let import = take(import, body).await?;
     // What has begun to be written is written or taken back, though the client may be gone.
     let report = tokio::spawn(import.finish()).await.map_err(|_| ApiError::Internal)??;
@@ -40,7 +41,7 @@ pub(crate) async fn import(
     Ok(private(&report))
 }
 
-fn begin(state: &AppState, query: &str, headers: &HeaderMap) -> Result<Import, ApiError> {
+fn begin(catalog: Catalog, query: &str, headers: &HeaderMap) -> Result<Import, ApiError> {
     let parameters = Parameters::parse(query)?;
     let options =
         ImportOptions::parse(parameters.iter()).map_err(ApiError::fields(INVALID_QUERY))?;
@@ -48,7 +49,7 @@ fn begin(state: &AppState, query: &str, headers: &HeaderMap) -> Result<Import, A
     if headers.contains_key(header::CONTENT_ENCODING) {
         return Err(ApiError::ContentEncoding);
     }
-    Ok(Import::new(state.catalog.clone(), format, options))
+    Ok(Import::new(catalog, format, options))
 }
 
 /// Takes in the whole file.

@@ -1,6 +1,7 @@
 //! The routes: one file a noun. They parse and authorize, call a service, and shape the answer;
 //! they never publish.
 
+pub(crate) mod audit;
 pub(crate) mod auth;
 pub(crate) mod books;
 pub(crate) mod cart;

@@ -83,12 +83,12 @@ pub(crate) async fn get(
 /// `PATCH /api/orders/{id}`: moves it along, or cancels it.
 pub(crate) async fn update(
     State(state): State<AppState>,
-    Admin: Admin,
+    admin: Admin,
     IdPath(id): IdPath<OrderId>,
     JsonObject(object): JsonObject,
 ) -> Result<Response, ApiError> {
     let patch = OrderPatch::from_json(&object).map_err(ApiError::fields(INVALID_INPUT))?;
-    Ok(private(&state.orders.set_status(id, patch.status).await?))
+    Ok(private(&state.orders.by(admin.actor()).set_status(id, patch.status).await?))
 }
 
 fn may_see(user: &User, order: &Order) -> bool {

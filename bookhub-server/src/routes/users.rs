@@ -2,6 +2,7 @@
 
 use axum::{
     extract::{RawQuery, State},
+    http::StatusCode,
     response::Response,
 };
 use bookhub_core::{RolePatch, UserId, UserQuery};
@@ -34,10 +35,20 @@ pub(crate) async fn list(
 /// `PATCH /api/users/{id}`
 pub(crate) async fn update(
     State(state): State<AppState>,
-    _: Admin,
+    admin: Admin,
     IdPath(id): IdPath<UserId>,
     JsonObject(object): JsonObject,
 ) -> Result<Response, ApiError> {
     let patch = RolePatch::from_json(&object).map_err(ApiError::fields(INVALID_INPUT))?;
-    Ok(private(&state.accounts.set_role(id, patch.role).await?))
+    Ok(private(&state.accounts.by(admin.actor()).set_role(id, patch.role).await?))
+}
+
+/// `DELETE /api/users/{id}`: its orders stay.
+pub(crate) async fn delete(
+    State(state): State<AppState>,
+    admin: Admin,
+    IdPath(id): IdPath<UserId>,
+) -> Result<StatusCode, ApiError> {
+    state.accounts.by(admin.actor()).delete(id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

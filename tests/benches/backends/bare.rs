@@ -21,8 +21,8 @@ use futures_util::{
 };
 use mongodb::{
     Client, Database,
-    bson::{Document, RawDocumentBuf, doc},
-    options::{ClientOptions, ReadConcern, ReadPreference, ReturnDocument, WriteConcern},
+    bson::{Document, RawDocumentBuf, Uuid, doc},
+    options::{ClientOptions, ReadConcern, ReadPreference, WriteConcern},
 };
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines, stdin, stdout},
@@ -197,14 +197,19 @@ impl Driver {
                 };
                 try_join(page, count).await?.0
             }
-            Call::Update { session, user, mut id, change } => {
+            Call::Update { session, user, mut id, change, mut entry } => {
                 let raw = |name| self.database.collection::<RawDocumentBuf>(name);
                 raw("sessions").find_one(session).await?.context("the session is there")?;
                 raw("users").find_one(user).await?.context("the user is there")?;
                 let book = books.find_one(id.clone()).await?.context("the book is there")?;
                 id.insert("version", book.get_i64("version")?);
-                let changed = books.find_one_and_update(id, change);
-                let changed = changed.return_document(ReturnDocument::After).await?;
+                let trail = self.database.collection::<Document>("audit");
+                let noted = doc! { "_id": Uuid::new() };
+                entry.extend(noted.clone());
+                trail.insert_one(&entry).await?;
+                let changed = books.find_one_and_update(id, change).await?;
+                entry.insert("outcome", "done");
+                trail.replace_one(noted, &entry).upsert(true).await?;
                 vec![changed.context("the book is there")?]
             }
         })

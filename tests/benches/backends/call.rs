@@ -14,7 +14,7 @@ const MOST_COUNTED: u64 = 10_001;
 pub(crate) enum Call {
     Get(Document),
     List { filter: Document, order: Document, count: Count, most: i64 },
-    Update { session: Document, user: Document, id: Document, change: Document },
+    Update { session: Document, user: Document, id: Document, change: Document, entry: Document },
 }
 
 /// How it is counted what is listed.
@@ -50,6 +50,7 @@ impl Call {
                 user: doc! { "_id": user },
                 id: by_id(book.id.uuid()),
                 change: change(&book, i64::try_from(price * 100)?),
+                entry: entry(&book, i64::try_from(price)?, user),
             },
         })
     }
@@ -102,6 +103,22 @@ fn change(book: &Book, paise: i64) -> Document {
     unset.extend(doc! { "coverUrl": "", "description": "" });
     set.insert("updatedAt", DateTime::now());
     doc! { "$set": set, "$unset": unset, "$inc": { "version": 1_i64 } }
+}
+
+/// What the audit trail says of that, but for its id.
+fn entry(book: &Book, price: i64, user: &Bson) -> Document {
+    let before = i64::try_from(book.content.price.paise() / 100).unwrap_or_default();
+    let name = book.content.title.as_str();
+    doc! {
+        "schema": 1,
+        "at": DateTime::now(),
+        "actor": { "kind": "user", "id": user, "username": "admin" },
+        "actorKey": "admin",
+        "action": "book.updated",
+        "target": { "kind": "book", "id": uuid(book.id.uuid()), "name": name },
+        "changes": [{ "field": "price", "before": before, "after": price }],
+        "outcome": "unknown",
+    }
 }
 
 const fn field(by: SortBy) -> &'static str {

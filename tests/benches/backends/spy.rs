@@ -57,7 +57,7 @@ fn is_ours(command: &Document) -> bool {
         Some(collection) => Some(collection),
         None => command.values().next(),
     };
-    let ours = ["books", "sessions", "users"];
+    let ours = ["audit", "books", "sessions", "users"];
     matches!(on, Some(Bson::String(name)) if ours.contains(&name.as_str()))
 }
 

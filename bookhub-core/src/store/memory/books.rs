@@ -11,7 +11,7 @@ use crate::{
     error::{BookWriteError, StoreError},
     isbn::Isbn,
     query::{BookPage, BookQuery, GenreCount},
-    store::{BookStore, BookUpdate},
+    store::{BookStore, BookUpdate, Changed},
 };
 
 /// How many books are put under their terms together.
@@ -65,19 +65,11 @@ impl BookStore for MemoryStore {
         id: BookId,
         expected: u64,
         update: BookUpdate,
-    ) -> Result<Arc<Book>, BookWriteError> {
+    ) -> Result<Changed<Book>, BookWriteError> {
         self.write(|state| {
-            let mut book = current(state, id, Some(expected))?;
-            if let Some(content) = update.content {
-                book.content = content;
-                book.version += 1;
-                book.updated_at = update.updated_at;
-            }
-            if let Some(stock) = update.stock {
-                book.stock = stock;
-                book.stock_version += 1;
-            }
-            replace(state, book)
+            let before = current(state, id, Some(expected))?;
+            let after = replace(state, update.applied_to(&before))?;
+            Ok(Changed { before, after })
         })
     }
 
@@ -105,12 +97,12 @@ impl BookStore for MemoryStore {
 }
 
 /// The book `id` to be changed, if its version is as expected.
-fn current(state: &State, id: BookId, expected: Option<u64>) -> Result<Book, BookWriteError> {
+fn current(state: &State, id: BookId, expected: Option<u64>) -> Result<Arc<Book>, BookWriteError> {
     let book = state.catalogue.book(id).ok_or(BookWriteError::NotFound)?;
     if expected.is_some_and(|expected| expected != book.version) {
         return Err(BookWriteError::VersionConflict { current: book.version });
     }
-    Ok(Book::clone(book))
+    Ok(Arc::clone(book))
 }
 
 fn insert(state: &mut State, books: Vec<Book>) -> Vec<Result<Arc<Book>, BookWriteError>> {

@@ -18,8 +18,11 @@
 //! **Orders** stand on every shelf on which they are listed ([`ledger`]); they and the stock of their
 //! books move in one write.
 //!
+//! **The audit trail** has its newest entries, on the shelves by which they are asked for ([`records`]).
+//!
 //! Must not know the rules of the shop.
 
+mod audit;
 mod books;
 mod carts;
 mod catalogue;
@@ -30,6 +33,7 @@ mod orders;
 mod people;
 mod plan;
 mod posting;
+mod records;
 mod sorted;
 mod state;
 mod terms;
@@ -61,13 +65,15 @@ use crate::{change::Epoch, clock::Clock, error::StoreError};
 pub struct MemoryConfig {
     /// How many changes the feed keeps for readers who come back: 100,000.
     pub history: usize,
+    /// How many entries of the audit trail are kept: the newest 100,000.
+    pub audit: usize,
     /// The clock by which changes are dated.
     pub clock: Clock,
 }
 
 impl Default for MemoryConfig {
     fn default() -> Self {
-        Self { history: 100_000, clock: Clock::system() }
+        Self { history: 100_000, audit: 100_000, clock: Clock::system() }
     }
 }
 

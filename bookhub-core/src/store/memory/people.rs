@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::{
     error::UserWriteError,
     store::Account,
-    user::{Session, SessionId, UserId, Username},
+    user::{Role, Session, SessionId, UserId, Username},
 };
 
 /// The people.
@@ -59,6 +59,24 @@ impl People {
         let account = Arc::new(account);
         self.accounts.insert(id, Arc::clone(&account));
         Ok(account)
+    }
+
+    /// Forgets an account and its sessions.
+    pub(super) fn remove(&mut self, id: UserId) -> Option<Arc<Account>> {
+        let account = self.accounts.remove(&id)?;
+        let (name, email) = keys(&account);
+        self.names.remove(&name);
+        email.and_then(|email| self.emails.remove(&email));
+        for session in self.sessions_of(id) {
+            self.end(session);
+        }
+        Some(account)
+    }
+
+    /// Whether somebody but `id` is an admin.
+    pub(super) fn has_admin_beside(&self, id: UserId) -> bool {
+        let mut others = self.accounts.values().filter(|other| other.user.id != id);
+        others.any(|other| other.user.role == Role::Admin)
     }
 
     pub(super) fn session(&self, id: SessionId) -> Option<&Session> {

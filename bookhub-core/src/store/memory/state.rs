@@ -6,7 +6,7 @@ use std::sync::Arc;
 use imbl::{HashMap, Vector};
 use jiff::Timestamp;
 
-use super::{catalogue::Catalogue, ledger::Ledger, people::People};
+use super::{catalogue::Catalogue, ledger::Ledger, people::People, records::Records};
 use crate::{
     cart::Cart,
     change::{Change, ChangeKind, Position},
@@ -20,6 +20,7 @@ pub(super) struct State {
     pub(super) people: People,
     pub(super) ledger: Ledger,
     pub(super) carts: HashMap<UserId, Cart>,
+    pub(super) records: Records,
     pub(super) history: History,
 }
 

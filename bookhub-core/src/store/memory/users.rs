@@ -10,7 +10,7 @@ use crate::{
     change::ChangeKind,
     error::{StoreError, UserWriteError},
     query::{UserPage, UserQuery},
-    store::{Account, SessionStore, UserStore},
+    store::{Account, Changed, SessionStore, UserStore},
     user::{Role, Session, SessionId, UserId, Username},
 };
 
@@ -53,22 +53,33 @@ impl UserStore for MemoryStore {
         Ok(UserPage::of(asked.take(most + 1).cloned().collect(), most))
     }
 
-    async fn set_role(&self, id: UserId, role: Role) -> Result<Arc<Account>, UserWriteError> {
+    async fn set_role(&self, id: UserId, role: Role) -> Result<Changed<Account>, UserWriteError> {
         self.write(|state| {
-            let old = state.people.account(id).ok_or(UserWriteError::NotFound)?;
-            if old.user.role == role {
-                return Ok(Arc::clone(old));
+            let before = state.people.account(id).cloned().ok_or(UserWriteError::NotFound)?;
+            if before.user.role == role {
+                return Ok(Changed::unchanged(before));
             }
-            let is_other =
-                |other: &&Arc<Account>| other.user.role == Role::Admin && other.user.id != id;
-            if role != Role::Admin && state.people.behind(None).find(is_other).is_none() {
+            if role != Role::Admin && !state.people.has_admin_beside(id) {
                 return Err(UserWriteError::LastAdmin);
             }
-            let mut account = Account::clone(old);
+            let mut account = Account::clone(&before);
             account.user.role = role;
             account.version += 1;
-            let account = state.people.put(account)?;
+            let after = state.people.put(account)?;
             state.history.record(ChangeKind::RoleChanged { user: id, role });
+            Ok(Changed { before, after })
+        })
+    }
+
+    async fn delete_account(&self, id: UserId) -> Result<Arc<Account>, UserWriteError> {
+        self.write(|state| {
+            let account = state.people.account(id).ok_or(UserWriteError::NotFound)?;
+            if account.user.role == Role::Admin && !state.people.has_admin_beside(id) {
+                return Err(UserWriteError::LastAdmin);
+            }
+            let account = state.people.remove(id).ok_or(UserWriteError::NotFound)?;
+            state.carts.remove(&id);
+            state.history.record(ChangeKind::UserDeleted { user: id });
             Ok(account)
         })
     }

@@ -22,7 +22,7 @@ use crate::{
     isbn::Isbn,
     query::{BookPage, BookQuery, Cursor, GenreCount, Total},
     search::GenreKey,
-    store::{BookStore, BookUpdate},
+    store::{BookStore, BookUpdate, Changed},
 };
 
 /// Up to how many hits of a search are counted.
@@ -118,9 +118,14 @@ impl BookStore for MongoStore {
         id: BookId,
         expected: u64,
         update: BookUpdate,
-    ) -> Result<Arc<Book>, BookWriteError> {
+    ) -> Result<Changed<Book>, BookWriteError> {
         let store = self.clone();
-        self.write(async move { updated(store.update(id, expected, update).await?) }).await
+        self.write(async move {
+            let changed = store.update(id, expected, update).await?;
+            let told = ChangeKind::BookUpdated(Arc::clone(&changed.after));
+            Ok((changed, vec![told]))
+        })
+        .await
     }
 
     async fn adjust_stock(&self, id: BookId, delta: i64) -> Result<Arc<Book>, BookWriteError> {
@@ -236,8 +241,11 @@ impl MongoStore {
         &self,
         id: BookId,
         expected: u64,
-        update: BookUpdate,
-    ) -> Result<Book, BookWriteError> {
+        mut update: BookUpdate,
+    ) -> Result<Changed<Book>, BookWriteError> {
+        // As precise as it is kept.
+        update.updated_at = documents::timestamp(documents::date(update.updated_at));
+
         let (mut set, mut unset, mut add) = (doc! {}, doc! {}, doc! {});
         let isbn = update.content.as_ref().and_then(|content| content.isbn);
         if let Some(content) = &update.content {
@@ -255,8 +263,13 @@ impl MongoStore {
             change.map(|(name, fields)| (name.to_owned(), fields.into())).collect();
         let mut filter = by_id(id.uuid());
         filter.insert("version", version(expected));
-        match self.change(filter, change).await? {
-            Ok(Some(book)) => Ok(book),
+        let changed = async { self.books().find_one_and_update(filter, change).await };
+        match self.outcome(changed).await? {
+            Ok(Some(raw)) => {
+                let before = documents::book(&raw)?;
+                let after = update.applied_to(&before).into();
+                Ok(Changed { before: before.into(), after })
+            }
             Ok(None) => Err(self.conflict(id, expected).await?),
             Err(failure) if error::is_duplicate(&failure) => Err(self.isbn_taken(id, isbn).await?),
             Err(failure) => Err(error::of_store(failure).into()),
@@ -274,8 +287,10 @@ impl MongoStore {
             },
         );
         let change = doc! { "$inc": { "stock": delta, "stockVersion": 1_i64 } };
-        match self.change(filter, change).await?.map_err(error::of_store)? {
-            Some(book) => Ok(book),
+        let books = self.books();
+        let moved = books.find_one_and_update(filter, change);
+        match self.answer(moved.return_document(ReturnDocument::After)).await? {
+            Some(raw) => Ok(documents::book(&raw)?),
             None => match self.current(id).await? {
                 Some(book) => Err(BookWriteError::StockOutOfRange { stock: book.stock, delta }),
                 None => Err(BookWriteError::NotFound),
@@ -296,21 +311,6 @@ impl MongoStore {
             (None, Some(expected)) => Err(self.conflict(id, expected).await?),
             (None, None) => Err(BookWriteError::NotFound),
         }
-    }
-
-    /// Changes one book; returns it as it is then.
-    async fn change(
-        &self,
-        filter: Document,
-        change: Document,
-    ) -> Result<mongodb::error::Result<Option<Book>>, StoreError> {
-        let books = self.books();
-        let changed = books.find_one_and_update(filter, change);
-        let changed = changed.return_document(ReturnDocument::After);
-        Ok(match self.outcome(changed).await? {
-            Ok(raw) => Ok(raw.map(|raw| documents::book(&raw)).transpose()?),
-            Err(failure) => Err(failure),
-        })
     }
 
     /// Why nothing was found to write.

@@ -64,7 +64,7 @@ fn item(line: &CartLine) -> (String, mongodb::bson::Bson) {
 }
 
 impl MongoStore {
-    fn carts(&self) -> Collection<RawDocumentBuf> {
+    pub(super) fn carts(&self) -> Collection<RawDocumentBuf> {
         self.database.collection(schema::CARTS)
     }
 

@@ -5,7 +5,7 @@ use mongodb::{
     error::{CommandError, Error, ErrorKind, WriteFailure},
 };
 
-use crate::error::{BookWriteError, OrderWriteError, StoreError, UserWriteError};
+use crate::error::{StoreError, WriteError};
 
 /// A unique index refused the write.
 const DUPLICATE_KEY: i32 = 11_000;
@@ -29,38 +29,10 @@ const NOT_SUPPORTED: [i32; 7] = [9, 59, 115, 238, 303, 40_324, 40_573];
 /// The point to go on from is no longer, or was never, in this server's oplog.
 const HISTORY_LOST: [i32; 4] = [50_811, 260, 280, 286];
 
-/// Why a write failed.
-pub(super) trait WriteError: From<StoreError> {
-    /// The failure of the store itself, if it is one.
-    fn of_store(&self) -> Option<&StoreError>;
-
-    /// Whether the write may have been done all the same.
-    fn leaves_open(&self) -> bool {
-        matches!(self.of_store(), Some(StoreError::Unavailable(_)))
-    }
+/// Whether a write that failed may have been done all the same.
+pub(super) fn leaves_open(error: &impl WriteError) -> bool {
+    matches!(error.of_store(), Some(StoreError::Unavailable(_)))
 }
-
-impl WriteError for StoreError {
-    fn of_store(&self) -> Option<&StoreError> {
-        Some(self)
-    }
-}
-
-/// Those that have a variant for it.
-macro_rules! write_error {
-    ($($error:ident),*) => {$(
-        impl WriteError for $error {
-            fn of_store(&self) -> Option<&StoreError> {
-                match self {
-                    Self::Store(failure) => Some(failure),
-                    _ => None,
-                }
-            }
-        }
-    )*};
-}
-
-write_error!(BookWriteError, OrderWriteError, UserWriteError);
 
 /// The error as the store's own. What the driver says is kept; it has no secrets in it.
 pub(super) fn of_store(error: Error) -> StoreError {

@@ -12,6 +12,8 @@
 //!
 //! Must not know the rules of the shop.
 
+mod admins;
+mod audit;
 mod books;
 mod carts;
 mod connect;
@@ -40,11 +42,14 @@ use tokio::time::timeout;
 
 use self::{
     documents::{AccountDocument, OrderDocument, SessionDocument},
-    error::WriteError,
     feed::MongoFeed,
 };
 use super::Store;
-use crate::{change::ChangeKind, clock::Clock, error::StoreError};
+use crate::{
+    change::ChangeKind,
+    clock::Clock,
+    error::{StoreError, WriteError},
+};
 
 /// How a [`MongoStore`] behaves. What the connection string says (pool, TLS, credentials, server
 /// selection) holds; this is the rest.
@@ -260,7 +265,7 @@ impl MongoStore {
 
     /// Has clients fetch anew after a failure that leaves open what was written, where nobody else tells.
     fn note_open(&self, error: &impl WriteError) {
-        if error.leaves_open() {
+        if error::leaves_open(error) {
             self.feed.lose_if_local();
         }
     }

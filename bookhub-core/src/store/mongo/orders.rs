@@ -13,12 +13,12 @@ use mongodb::{
 use super::{
     MongoStore, by_id,
     documents::{self, OrderDocument, Status, Todo},
-    error::{self, WriteError},
+    error,
 };
 use crate::{
     book::{Book, BookId},
     change::ChangeKind,
-    error::{OrderWriteError, StoreError},
+    error::{OrderWriteError, StoreError, WriteError},
     order::{Fingerprint, IdempotencyKey, Order, OrderId, OrderItem, OrderLine, OrderStatus},
     query::{OrderCursor, OrderPage, OrderQuery},
     store::{BookStore as _, NewOrder, OrderStore, Settled},

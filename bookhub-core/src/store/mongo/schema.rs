@@ -16,6 +16,7 @@ pub(super) const USERS: &str = "users";
 pub(super) const ORDERS: &str = "orders";
 pub(super) const SESSIONS: &str = "sessions";
 pub(super) const CARTS: &str = "carts";
+pub(super) const AUDIT: &str = "audit";
 /// What only one server may do at a time.
 pub(super) const LEASES: &str = "leases";
 /// What the shop itself keeps.
@@ -58,6 +59,9 @@ pub(super) async fn prepare(database: &Database) -> Result<bool, StoreError> {
         (ORDERS, unique(doc! { "key": 1 }, Some(true))),
         (ORDERS, sparse(doc! { "todo": 1 })),
         (BOOKS, sparse(doc! { "heldAt": 1 })),
+        (AUDIT, plain(doc! { "actorKey": 1, "_id": -1 })),
+        (AUDIT, plain(doc! { "action": 1, "_id": -1 })),
+        (AUDIT, plain(doc! { "target.id": 1, "_id": -1 })),
     ];
     for (collection, index) in indexes {
         let keys = index.keys.clone();

@@ -5,10 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
-use mongodb::{
-    bson::{Document, RawDocumentBuf, doc},
-    options::ReturnDocument,
-};
+use mongodb::bson::{Document, RawDocumentBuf, doc};
 
 use super::{
     MongoStore, by_id,
@@ -19,7 +16,7 @@ use crate::{
     change::ChangeKind,
     error::{StoreError, UserWriteError},
     query::{UserPage, UserQuery},
-    store::{Account, SessionStore, UserStore},
+    store::{Account, Changed, SessionStore, UserStore},
     user::{Role, Session, SessionId, User, UserId, Username},
 };
 
@@ -60,13 +57,23 @@ impl UserStore for MongoStore {
         Ok(UserPage::of(self.first(&kept, asked, most + 1, readable).await?, most))
     }
 
-    async fn set_role(&self, id: UserId, role: Role) -> Result<Arc<Account>, UserWriteError> {
+    async fn set_role(&self, id: UserId, role: Role) -> Result<Changed<Account>, UserWriteError> {
         let store = self.clone();
         self.write(async move {
             match role {
                 Role::Admin => store.put_role(id, role).await,
                 Role::User => store.take_admin(id).await,
             }
+        })
+        .await
+    }
+
+    async fn delete_account(&self, id: UserId) -> Result<Arc<Account>, UserWriteError> {
+        let store = self.clone();
+        self.write(async move {
+            let account = store.take_account(id).await?;
+            store.clear_up(id).await;
+            Ok((account, vec![ChangeKind::UserDeleted { user: id }]))
         })
         .await
     }
@@ -136,51 +143,6 @@ fn lasting(mut filter: Document) -> Document {
 }
 
 impl MongoStore {
-    /// Takes the role of an admin away, if there is another one: one server after the other, since
-    /// that is a matter of two documents.
-    async fn take_admin(
-        &self,
-        id: UserId,
-    ) -> Result<(Arc<Account>, Vec<ChangeKind>), UserWriteError> {
-        let lease = self.lease("roles").await?;
-        let taken = async {
-            let account = self.account(id).await?.ok_or(UserWriteError::NotFound)?;
-            let mut others = doc! { "role": Role::Admin.to_string() };
-            others.insert("_id", doc! { "$ne": documents::uuid(id.uuid()) });
-            let is_admin = account.user.role == Role::Admin;
-            if is_admin && self.answer(self.accounts().find_one(others)).await?.is_none() {
-                return Err(UserWriteError::LastAdmin);
-            }
-            self.put_role(id, Role::User).await
-        };
-        let taken = taken.await;
-        lease.end().await;
-        taken
-    }
-
-    async fn put_role(
-        &self,
-        id: UserId,
-        role: Role,
-    ) -> Result<(Arc<Account>, Vec<ChangeKind>), UserWriteError> {
-        let mut filter = by_id(id.uuid());
-        filter.insert("role", doc! { "$ne": role.to_string() });
-        let change = doc! { "$set": { "role": role.to_string() }, "$inc": { "version": 1_i64 } };
-        let accounts = self.accounts();
-        let changed = accounts.find_one_and_update(filter, change);
-        match self.answer(changed.return_document(ReturnDocument::After)).await? {
-            Some(changed) => {
-                let told = ChangeKind::RoleChanged { user: id, role };
-                Ok((Arc::new(changed.account()?), vec![told]))
-            }
-            // They have it, or are not there.
-            None => {
-                let account = self.account(id).await?.ok_or(UserWriteError::NotFound)?;
-                Ok((account, Vec::new()))
-            }
-        }
-    }
-
     async fn find_account(&self, filter: Document) -> Result<Option<Arc<Account>>, StoreError> {
         let found = self.answer(self.accounts().find_one(filter)).await?;
         found.map(|document| document.account().map(Arc::new)).transpose()

@@ -1,6 +1,7 @@
 //! The documents, and what they say in the shop's own words. What the shop writes it reads again;
 //! what others have written may not make sense, and is then an error that names the document.
 
+mod audit;
 mod book;
 mod cart;
 mod order;
@@ -12,6 +13,7 @@ use serde::de;
 use uuid::Uuid;
 
 pub(super) use self::{
+    audit::AuditDocument,
     book::{INTERNAL, book, content_update, id, of_book, readable, repair, sort_field, sort_value},
     cart::cart,
     order::{ItemDocument, OrderDocument, Status, Todo, key_of, text_of},

@@ -53,11 +53,11 @@ pub(super) fn lacks_document(event: &Event) -> bool {
         && !is_own
 }
 
-/// Whether a collection that clients hear of is no more, with all that was in it.
-pub(super) fn ends_collection(event: &Event) -> bool {
+/// Whether one of these collections is no more, with all that was in it.
+pub(super) fn ends_one_of(event: &Event, collections: &[&str]) -> bool {
     let names = [&event.ns, &event.to].into_iter().flatten().filter_map(|ns| ns.coll.as_deref());
     matches!(event.operation_type, OperationType::Drop | OperationType::Rename)
-        && names.into_iter().any(|name| schema::FOLLOWED.contains(&name))
+        && names.into_iter().any(|name| collections.contains(&name))
 }
 
 fn of_book(event: &Event) -> Result<Option<ChangeKind>, StoreError> {
@@ -83,6 +83,10 @@ fn of_user(event: &Event) -> Result<Option<ChangeKind>, StoreError> {
         role: Role,
     }
     let told = match event.operation_type {
+        OperationType::Delete => {
+            let gone = key(event).map(UserId::from_uuid);
+            return Ok(gone.map(|user| ChangeKind::UserDeleted { user }));
+        }
         OperationType::Replace => true,
         OperationType::Update => changed(event).any(|field| field == "role"),
         _ => false,

@@ -180,13 +180,18 @@ impl Follower {
                 self.notes.restore().await;
                 self.prepare_again();
             }
-            Ok(event) if event::ends_collection(&event) => {
+            Ok(event) if event::ends_one_of(&event, &schema::FOLLOWED) => {
                 tracing::warn!(namespace = ?event.ns, "a collection is gone: clients fetch anew");
                 self.history.lose(self.place.position());
                 self.notes.restore().await;
                 self.prepare_again();
             }
-            Ok(event) => self.record(event).await,
+            Ok(event) => {
+                if event::ends_one_of(&event, &[schema::AUDIT]) {
+                    self.prepare_again();
+                }
+                self.record(event).await;
+            }
             Err(problem) => {
                 let key = raw.get_document("documentKey").ok();
                 tracing::error!(%problem, ?key, "a change is not understood: clients fetch anew");
