@@ -47,8 +47,8 @@ pub use order::{
 };
 pub use orders::Orders;
 pub use query::{
-    BookPage, BookQuery, Cursor, Direction, GenreCount, OrderCursor, OrderPage, OrderQuery,
-    PageSize, Sort, SortBy, SortKey, Total, UserPage, UserQuery,
+    BookPage, BookQuery, Cursor, Direction, GenreCount, LowStock, OrderCursor, OrderPage,
+    OrderQuery, PageSize, Sort, SortBy, SortKey, Total, UserPage, UserQuery,
 };
 pub use sample::{load_sample, sample_catalogue};
 pub use search::{GenreKey, SearchQuery, normalise, sort_key, terms};

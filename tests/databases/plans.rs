@@ -68,6 +68,8 @@ async fn ask(store: &dyn Store) -> Result<usize> {
         asked += 1;
     }
     store.genres().await?;
+    store.low_stock(20).await?;
+    store.count_users().await?;
     for query in [
         OrderQuery::default(),
         OrderQuery::default().with_user(user),
@@ -79,5 +81,5 @@ async fn ask(store: &dyn Store) -> Result<usize> {
     store.end_sessions(user, None).await?;
     store.account(user).await?;
     store.settle_orders(Timestamp::now()).await?;
-    Ok(asked + 9)
+    Ok(asked + 11)
 }

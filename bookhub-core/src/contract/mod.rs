@@ -60,6 +60,7 @@ macro_rules! store_contract {
             an_isbn_is_free_again_when_its_book_gives_it_up
             many_books_succeed_or_fail_one_by_one
             genres_are_counted_by_shelf
+            what_is_soon_sold_out_is_found
             one_of_many_edits_of_a_version_wins
             moves_of_stock_all_count
             an_isbn_is_taken_once_however_many_try
@@ -81,6 +82,7 @@ macro_rules! store_contract {
             an_account_is_updated_from_its_current_version
             a_change_of_role_is_fed
             accounts_are_listed_by_their_names
+            accounts_are_counted
             a_role_is_given_and_taken
             one_admin_stays
             a_session_lasts_until_it_is_ended
@@ -91,6 +93,7 @@ macro_rules! store_contract {
             a_price_that_changed_is_told_first
             the_last_copies_are_sold_once_each
             orders_are_listed_newest_first
+            every_order_is_found_once
             a_cancelled_order_puts_its_copies_back_once
             an_order_moves_along_its_statuses
             an_order_outlives_its_books

@@ -10,7 +10,7 @@ mod users;
 
 pub use cursor::{Cursor, SortKey};
 pub use orders::{OrderCursor, OrderPage, OrderQuery};
-pub use page::{BookPage, GenreCount, PageSize, Total};
+pub use page::{BookPage, GenreCount, LowStock, PageSize, Total};
 pub use sort::{Direction, Sort, SortBy};
 pub use users::{UserPage, UserQuery};
 

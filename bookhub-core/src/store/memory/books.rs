@@ -9,7 +9,7 @@ use crate::{
     book::{Book, BookId, Stock},
     change::{ChangeKind, Position},
     error::{BookWriteError, StoreError},
-    query::{BookPage, BookQuery, GenreCount},
+    query::{BookPage, BookQuery, GenreCount, LowStock},
     store::{BookStore, BookUpdate},
 };
 
@@ -34,6 +34,10 @@ impl BookStore for MemoryStore {
 
     async fn genres(&self) -> Result<Vec<GenreCount>, StoreError> {
         Ok(self.snapshot().catalogue.genres())
+    }
+
+    async fn low_stock(&self, most: usize) -> Result<LowStock, StoreError> {
+        Ok(self.snapshot().catalogue.low_stock(most))
     }
 
     async fn insert_book(&self, book: Book) -> Result<Arc<Book>, BookWriteError> {
