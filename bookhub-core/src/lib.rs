@@ -9,6 +9,7 @@ mod change;
 mod clock;
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;
+mod dashboard;
 mod error;
 mod id;
 mod isbn;
@@ -35,9 +36,12 @@ pub use carts::{Carts, FilledCart};
 pub use catalog::Catalog;
 pub use change::{Change, ChangeKind, Epoch, Position};
 pub use clock::Clock;
+pub use dashboard::{
+    BookSales, Dashboard, DashboardStats, DaySales, GenreSales, LowBook, Sales, ShopTotals,
+};
 pub use error::{
-    AccountsError, BadValue, BookWriteError, CatalogError, FeedError, FieldError, Invalid,
-    OrderWriteError, OrdersError, StoreError, UserWriteError,
+    AccountsError, BadValue, BookWriteError, CatalogError, DashboardError, FeedError, FieldError,
+    Invalid, OrderWriteError, OrdersError, StoreError, UserWriteError,
 };
 pub use isbn::Isbn;
 pub use money::{Amount, Price};
@@ -47,8 +51,8 @@ pub use order::{
 };
 pub use orders::Orders;
 pub use query::{
-    BookPage, BookQuery, Cursor, Direction, GenreCount, LowStock, OrderCursor, OrderPage,
-    OrderQuery, PageSize, Sort, SortBy, SortKey, Total, UserPage, UserQuery,
+    BookPage, BookQuery, Cursor, DashboardQuery, Direction, GenreCount, LowStock, OrderCursor,
+    OrderPage, OrderQuery, PageSize, Sort, SortBy, SortKey, Total, UserPage, UserQuery,
 };
 pub use sample::{load_sample, sample_catalogue};
 pub use search::{GenreKey, SearchQuery, normalise, sort_key, terms};

@@ -3,12 +3,14 @@
 
 mod accounts;
 mod catalog;
+mod dashboard;
 mod input;
 mod orders;
 mod store;
 
 pub use accounts::AccountsError;
 pub use catalog::CatalogError;
+pub use dashboard::DashboardError;
 pub use input::{BadValue, FieldError, Invalid};
 pub use orders::OrdersError;
 pub use store::{BookWriteError, FeedError, OrderWriteError, StoreError, UserWriteError};

@@ -1,14 +1,16 @@
 //! What callers ask of the catalogue: which books, in which order, from where on ([`BookQuery`]),
-//! and what they get ([`BookPage`]); and the same of orders ([`OrderQuery`]) and accounts ([`UserQuery`]). Must not know how a store
-//! answers.
+//! and what they get ([`BookPage`]); and the same of orders ([`OrderQuery`]), accounts ([`UserQuery`])
+//! and the dashboard ([`DashboardQuery`]). Must not know how a store answers.
 
 mod cursor;
+mod dashboard;
 mod orders;
 mod page;
 mod sort;
 mod users;
 
 pub use cursor::{Cursor, SortKey};
+pub use dashboard::DashboardQuery;
 pub use orders::{OrderCursor, OrderPage, OrderQuery};
 pub use page::{BookPage, GenreCount, LowStock, PageSize, Total};
 pub use sort::{Direction, Sort, SortBy};
