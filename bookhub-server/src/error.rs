@@ -6,7 +6,9 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use bookhub_core::{AccountsError, CatalogError, FieldError, Invalid, OrdersError, StoreError};
+use bookhub_core::{
+    AccountsError, CatalogError, DashboardError, FieldError, Invalid, OrdersError, StoreError,
+};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -17,6 +19,7 @@ pub(crate) enum ApiError {
     Accounts(AccountsError),
     /// With what is in the way of an order.
     Orders(OrdersError, Vec<Detail>),
+    Dashboard(DashboardError),
     /// Wrong fields, with the sentence that stands above them.
     Fields(&'static str, Vec<FieldError>),
     /// The body is no JSON object.
@@ -109,6 +112,11 @@ impl ApiError {
                 _ => (S::INTERNAL_SERVER_ERROR, "internal"),
             },
             Self::Orders(error, _) => of_order(error),
+            Self::Dashboard(error) => match error {
+                DashboardError::Counting => (S::SERVICE_UNAVAILABLE, "busy"),
+                DashboardError::Store(error) => (of_store(error), error.code()),
+                _ => (S::INTERNAL_SERVER_ERROR, "internal"),
+            },
             Self::Fields(..) => (S::BAD_REQUEST, "invalid"),
             Self::Json(_) => (S::BAD_REQUEST, "invalid_json"),
             Self::ContentType => (S::UNSUPPORTED_MEDIA_TYPE, "content_type"),
@@ -133,6 +141,7 @@ impl ApiError {
             Self::Accounts(error) => error.to_string(),
             Self::Orders(OrdersError::NotFound(_), _) => "Order not found".to_owned(),
             Self::Orders(error, _) => error.to_string(),
+            Self::Dashboard(error) => error.to_string(),
             Self::Fields(sentence, _) => (*sentence).to_owned(),
             Self::Json(problem) => format!("The body is no JSON object: {problem}"),
             Self::ContentType => "Send JSON, with the header Content-Type: application/json".into(),
@@ -249,6 +258,12 @@ impl From<StoreError> for ApiError {
 impl From<CatalogError> for ApiError {
     fn from(error: CatalogError) -> Self {
         Self::Catalog(error)
+    }
+}
+
+impl From<DashboardError> for ApiError {
+    fn from(error: DashboardError) -> Self {
+        Self::Dashboard(error)
     }
 }
 

@@ -21,8 +21,8 @@ use std::{
 };
 
 use bookhub_core::{
-    Accounts, AccountsError, BookQuery, Carts, CatalogError, Ensured, MemoryStore, MongoConfig,
-    MongoStore, Orders, Signup, Store, StoreError,
+    Accounts, AccountsError, BookQuery, Carts, CatalogError, Dashboard, Ensured, MemoryStore,
+    MongoConfig, MongoStore, Orders, Signup, Store, StoreError,
 };
 use bookhub_realtime::{Hub, HubConfig};
 use secrecy::ExposeSecret as _;
@@ -68,6 +68,7 @@ pub struct Server {
     hub: Hub,
     bridge: Option<JoinHandle<()>>,
     settling: JoinHandle<()>,
+    counting: JoinHandle<()>,
 }
 
 impl Server {
@@ -104,19 +105,22 @@ impl Server {
         let carts = Carts::new(Arc::clone(&store));
         let orders = Orders::new(Arc::clone(&store));
         let settling = tokio::spawn(settle(orders.clone()));
+        let dashboard = Dashboard::new(Arc::clone(&store));
+        let counting = tokio::spawn(dashboard.clone().follow());
         let state = AppState::new(Shared {
             catalog: bookhub_core::Catalog::new(Arc::clone(&store)),
             store,
             accounts,
             carts,
             orders,
+            dashboard,
             tokens,
             hub: hub.clone(),
             bridge: bridge.as_ref().map(JoinHandle::abort_handle),
             config: Arc::new(config),
             started: Instant::now(),
         });
-        Ok(Self { router: router::router(state), hub, bridge, settling })
+        Ok(Self { router: router::router(state), hub, bridge, settling, counting })
     }
 
     /// Serves until `shutdown` comes and everything begun is finished, ten seconds at most.
@@ -126,6 +130,7 @@ impl Server {
             bridge.abort();
         }
         self.settling.abort();
+        self.counting.abort();
     }
 }
 

@@ -15,7 +15,7 @@ use tower_http::{
 use crate::{
     error::ApiError,
     observe::observe,
-    routes::{auth, books, cart, covers, health, orders, page, users},
+    routes::{auth, books, cart, covers, dashboard, health, orders, page, users},
     state::AppState,
 };
 
@@ -42,6 +42,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .route("/api/cart", get(cart::get).put(cart::put).delete(cart::delete))
         .route("/api/orders", get(orders::list).post(orders::place))
         .route("/api/orders/{id}", get(orders::get).patch(orders::update))
+        .route("/api/dashboard/stats", get(dashboard::stats))
         .route("/api/users", get(users::list))
         .route("/api/users/{id}", patch(users::update));
     if state.config.realtime {

@@ -2,7 +2,7 @@
 
 use std::{ops::Deref, sync::Arc, time::Instant};
 
-use bookhub_core::{Accounts, Carts, Catalog, Orders, Store};
+use bookhub_core::{Accounts, Carts, Catalog, Dashboard, Orders, Store};
 use bookhub_realtime::Hub;
 use tokio::task::AbortHandle;
 
@@ -18,6 +18,7 @@ pub(crate) struct Shared {
     pub(crate) accounts: Accounts,
     pub(crate) carts: Carts,
     pub(crate) orders: Orders,
+    pub(crate) dashboard: Dashboard,
     pub(crate) tokens: Arc<Tokens>,
     /// For the positions of answers; routes never publish.
     pub(crate) hub: Hub,

@@ -2,6 +2,7 @@
 //! backend: whoever includes this says how a shop without books is opened.
 
 pub(crate) mod cart;
+pub(crate) mod dashboard;
 pub(crate) mod orders;
 pub(crate) mod users;
 
@@ -18,6 +19,12 @@ macro_rules! cases {
             what_a_guest_had_is_merged,
             a_cart_is_nobody_elses,
             what_is_wrong_with_a_cart_is_named,
+        }
+        crate::api::cases! { $open, dashboard:
+            the_dashboard_tells_what_was_sold,
+            a_book_that_is_gone_is_still_told_of,
+            who_is_connected_is_counted,
+            admins_alone_see_the_dashboard,
         }
         crate::api::cases! { $open, orders:
             an_order_is_placed_once_by_its_key,

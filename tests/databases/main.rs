@@ -7,6 +7,7 @@ mod api_on_mongodb;
 mod checkouts;
 mod cli;
 mod contract;
+mod dashboard;
 mod history;
 mod loss;
 mod orders;
