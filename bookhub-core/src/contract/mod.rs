@@ -8,6 +8,7 @@
 mod books;
 mod carts;
 mod concurrent;
+mod dashboard;
 mod feed;
 mod lists;
 mod model;
@@ -21,6 +22,7 @@ mod search;
 pub use books::*;
 pub use carts::*;
 pub use concurrent::*;
+pub use dashboard::*;
 pub use feed::*;
 pub use lists::*;
 pub use model::*;
@@ -98,6 +100,7 @@ macro_rules! store_contract {
             an_order_moves_along_its_statuses
             an_order_outlives_its_books
             orders_and_their_books_are_fed
+            a_count_amid_orders_counts_each_once
             an_idle_store_has_nothing_to_settle
             a_repeat_gets_the_order_as_it_was_placed
             a_repeat_gets_the_same_refusal

@@ -171,22 +171,20 @@ impl Dashboard {
         self.is_counted.send_replace(true);
         loop {
             let change = next(&mut changes).await?;
-            self.shelves.heard(&change.kind);
-            let mut tally = self.tally();
-            tally.figures.forget(self.clock.now());
-            tally.heard(&change.kind);
+            self.hear(&mut self.tally(), &change);
         }
     }
 
     /// Walks over all orders and hears meanwhile what happens.
     async fn count(&self, changes: &mut Changes) -> Result<Tally, FeedError> {
         let mut tally = Tally::begin();
+        // What is too old by now is not kept for a moment.
         tally.figures.forget(self.clock.now());
         let mut orders = self.store.all_orders();
         loop {
             tokio::select! {
                 biased;
-                change = next(changes) => tally.heard(&change?.kind),
+                change = next(changes) => self.hear(&mut tally, &*change?),
                 order = orders.next() => match order {
                     Some(order) => tally.found(&*order?),
                     None => break,
@@ -198,10 +196,16 @@ impl Dashboard {
         // Everything that the walk has met was committed by now.
         self.store.head().await?;
         while let Some(change) = unconstrained(next(changes)).now_or_never() {
-            tally.heard(&change?.kind);
+            self.hear(&mut tally, &*change?);
         }
         tally.end();
         Ok(tally)
+    }
+
+    fn hear(&self, tally: &mut Tally, change: &Change) {
+        self.shelves.heard(&change.kind);
+        tally.figures.forget(self.clock.now());
+        tally.heard(&change.kind);
     }
 
     fn period(&self, query: &DashboardQuery) -> Period {
