@@ -9,6 +9,8 @@ mod history;
 mod marks;
 mod notes;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::{sync::Arc, time::Duration};
 
