@@ -35,3 +35,21 @@ pub(crate) async fn stats(
     let stats = state.dashboard.stats(&query).await?;
     Ok(private(&Shown { stats, connected_clients: state.hub.connections() }))
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::{
+        http::{StatusCode, header},
+        response::IntoResponse as _,
+    };
+    use bookhub_core::DashboardError;
+
+    use super::*;
+
+    #[test]
+    fn who_asks_before_the_orders_are_counted_is_told_to_come_back() {
+        let answer = ApiError::from(DashboardError::Counting).into_response();
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.headers()[header::RETRY_AFTER], "2");
+    }
+}
