@@ -10,6 +10,7 @@ mod change;
 mod clock;
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;
+mod dashboard;
 mod error;
 mod id;
 mod imports;
@@ -42,9 +43,12 @@ pub use carts::{Carts, FilledCart};
 pub use catalog::Catalog;
 pub use change::{Change, ChangeKind, Epoch, Position};
 pub use clock::Clock;
+pub use dashboard::{
+    BookSales, Dashboard, DashboardStats, DaySales, GenreSales, LowBook, Sales, ShopTotals,
+};
 pub use error::{
-    AccountsError, BadValue, BookWriteError, CatalogError, FeedError, FieldError, ImportError,
-    Invalid, OrderWriteError, OrdersError, StoreError, UserWriteError,
+    AccountsError, BadValue, BookWriteError, CatalogError, DashboardError, FeedError, FieldError,
+    ImportError, Invalid, OrderWriteError, OrdersError, StoreError, UserWriteError,
 };
 pub use imports::{Existing, Import, ImportOptions, ImportReport, RowProblem};
 pub use isbn::Isbn;
@@ -55,8 +59,9 @@ pub use order::{
 };
 pub use orders::Orders;
 pub use query::{
-    AuditPage, AuditQuery, BookPage, BookQuery, Cursor, Direction, GenreCount, OrderCursor,
-    OrderPage, OrderQuery, PageSize, Sort, SortBy, SortKey, Total, UserPage, UserQuery,
+    AuditPage, AuditQuery, BookPage, BookQuery, Cursor, DashboardQuery, Direction, GenreCount,
+    LowStock, OrderCursor, OrderPage, OrderQuery, PageSize, Sort, SortBy, SortKey, Total, UserPage,
+    UserQuery,
 };
 pub use rows::{BookRow, BookRows, RowError, RowFormat};
 pub use sample::{load_sample, sample_catalogue};

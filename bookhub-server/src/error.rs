@@ -7,7 +7,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bookhub_core::{
-    AccountsError, CatalogError, FieldError, ImportError, Invalid, OrdersError, StoreError,
+    AccountsError, CatalogError, DashboardError, FieldError, ImportError, Invalid, OrdersError,
+    StoreError,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -22,6 +23,7 @@ pub(crate) enum ApiError {
     /// With what is in the way of an order.
     Orders(OrdersError, Vec<Detail>),
     Import(ImportError),
+    Dashboard(DashboardError),
     /// Wrong fields, with the sentence that stands above them.
     Fields(&'static str, Vec<FieldError>),
     /// The body is no JSON object.
@@ -135,6 +137,11 @@ impl ApiError {
             },
             Self::Orders(error, _) => of_order(error),
             Self::Import(error) => (of_import(error), error.code()),
+            Self::Dashboard(error) => match error {
+                DashboardError::Counting => (S::SERVICE_UNAVAILABLE, "busy"),
+                DashboardError::Store(error) => (of_store(error), error.code()),
+                _ => (S::INTERNAL_SERVER_ERROR, "internal"),
+            },
             Self::Fields(..) => (S::BAD_REQUEST, "invalid"),
             Self::Json(_) => (S::BAD_REQUEST, "invalid_json"),
             Self::ContentEncoding => (S::UNSUPPORTED_MEDIA_TYPE, "content_encoding"),
@@ -165,6 +172,7 @@ impl ApiError {
             Self::Orders(OrdersError::NotFound(_), _) => "Order not found".to_owned(),
             Self::Orders(error, _) => error.to_string(),
             Self::Import(error) => error.to_string(),
+            Self::Dashboard(error) => error.to_string(),
             Self::Fields(sentence, _) => (*sentence).to_owned(),
             Self::Json(problem) => format!("The body is no JSON object: {problem}"),
             Self::ContentType => "Send JSON, with the header Content-Type: application/json".into(),
@@ -331,6 +339,12 @@ impl From<StoreError> for ApiError {
 impl From<CatalogError> for ApiError {
     fn from(error: CatalogError) -> Self {
         Self::Catalog(error)
+    }
+}
+
+impl From<DashboardError> for ApiError {
+    fn from(error: DashboardError) -> Self {
+        Self::Dashboard(error)
     }
 }
 

@@ -28,8 +28,8 @@ use std::{
 };
 
 use bookhub_core::{
-    Accounts, AccountsError, AuditLog, BookQuery, Carts, CatalogError, Ensured, MemoryStore,
-    MongoConfig, MongoStore, Orders, Signup, Store, StoreError,
+    Accounts, AccountsError, AuditLog, BookQuery, Carts, CatalogError, Dashboard, Ensured,
+    MemoryStore, MongoConfig, MongoStore, Orders, Signup, Store, StoreError,
 };
 use bookhub_realtime::{Hub, HubConfig};
 use secrecy::ExposeSecret as _;
@@ -134,6 +134,8 @@ impl Server {
         let orders = Orders::new(Arc::clone(&store));
         let mut chores = JoinSet::new();
         chores.spawn(settle(orders.clone()));
+        let dashboard = Dashboard::new(Arc::clone(&store));
+        chores.spawn(dashboard.clone().follow());
         let state = AppState::new(Shared {
             audit: AuditLog::new(Arc::clone(&store)),
             catalog: bookhub_core::Catalog::new(Arc::clone(&store)),
@@ -141,6 +143,7 @@ impl Server {
             accounts,
             carts,
             orders,
+            dashboard,
             tokens,
             setup: setup.clone(),
             hub: hub.clone(),

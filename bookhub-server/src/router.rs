@@ -20,7 +20,8 @@ use crate::{
     observe::observe,
     peer,
     routes::{
-        audit, auth, books, cart, covers, export, health, import, metrics, orders, page, users,
+        audit, auth, books, cart, covers, dashboard, export, health, import, metrics, orders, page,
+        users,
     },
     state::AppState,
 };
@@ -55,6 +56,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .route("/api/orders", get(orders::list).post(orders::place))
         .route("/api/orders/{id}", get(orders::get).patch(orders::update))
         .route("/api/audit", get(audit::list))
+        .route("/api/dashboard/stats", get(dashboard::stats))
         .route("/api/users", get(users::list))
         .route("/api/users/{id}", patch(users::update).delete(users::delete))
         .layer(edge::compression())

@@ -2,7 +2,7 @@
 
 use std::{ops::Deref, sync::Arc, time::Instant};
 
-use bookhub_core::{Accounts, AuditLog, Carts, Catalog, Orders, Store};
+use bookhub_core::{Accounts, AuditLog, Carts, Catalog, Dashboard, Orders, Store};
 use bookhub_realtime::Hub;
 use tokio::task::AbortHandle;
 
@@ -19,6 +19,7 @@ pub(crate) struct Shared {
     pub(crate) carts: Carts,
     pub(crate) orders: Orders,
     pub(crate) audit: AuditLog,
+    pub(crate) dashboard: Dashboard,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) setup: Setup,
     /// For the positions of answers; routes never publish.

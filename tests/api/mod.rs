@@ -5,6 +5,7 @@ pub(crate) mod accounts;
 pub(crate) mod audit;
 pub(crate) mod books;
 pub(crate) mod cart;
+pub(crate) mod dashboard;
 pub(crate) mod deletions;
 pub(crate) mod edits;
 pub(crate) mod export;
@@ -47,6 +48,12 @@ macro_rules! cases {
             what_a_guest_had_is_merged,
             a_cart_is_nobody_elses,
             what_is_wrong_with_a_cart_is_named,
+        }
+        crate::api::cases! { $open, dashboard:
+            the_dashboard_tells_what_was_sold,
+            a_book_that_is_gone_is_still_told_of,
+            who_is_connected_is_counted,
+            admins_alone_see_the_dashboard,
         }
         crate::api::cases! { $open, deletions:
             a_deleted_account_is_gone_at_once,

@@ -102,9 +102,12 @@ pub(crate) async fn what_was_ordered_stays_as_it_was(shop: &Server) -> Result<()
     let book = admin.create("Emma").await?;
     let id = book["id"].as_str().context("an id")?;
     let order = placed(&asha, &of(&book, 1)).await?;
-    admin.patch(id, &json!({ "title": "Emma, revised", "price": 300.5 })).await?;
+    admin
+        .patch(id, &json!({ "title": "Emma, revised", "genre": "Others", "price": 300.5 }))
+        .await?;
     let item = &asha.get(&path(&order)).await?["items"][0];
     assert_eq!((&item["title"], &item["price"]), (&json!("Emma"), &json!(250)), "{item}");
+    assert_eq!(item["genre"], "Tests");
 
     // Who has seen another price is asked first.
     let mut seen = of(&book, 2);

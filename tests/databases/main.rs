@@ -8,6 +8,7 @@ mod api_on_mongodb;
 mod checkouts;
 mod cli;
 mod contract;
+mod dashboard;
 mod history;
 mod imports;
 mod loss;

@@ -69,6 +69,8 @@ async fn ask(store: &dyn Store) -> Result<usize> {
     }
     store.genres().await?;
     store.books_by_isbn(&["9780439023481".parse()?]).await?;
+    store.low_stock(20).await?;
+    store.count_users().await?;
     for query in [
         OrderQuery::default(),
         OrderQuery::default().with_user(user),
@@ -80,5 +82,5 @@ async fn ask(store: &dyn Store) -> Result<usize> {
     store.end_sessions(user, None).await?;
     store.account(user).await?;
     store.settle_orders(Timestamp::now()).await?;
-    Ok(asked + 10)
+    Ok(asked + 12)
 }

@@ -1,9 +1,11 @@
 //! How quick the catalogue in memory is at 1 k to 1 M books, and how much memory a book takes.
 //!
 //! `cargo bench -p bookhub-core` prints a Markdown table of p50 / p99;
-//! `cargo bench -p bookhub-core -- --quick` stops at 100 k books.
+//! `cargo bench -p bookhub-core -- --quick` stops at 100 k books, and
+//! `cargo bench -p bookhub-core -- --dashboard` asks the dashboard of a million orders instead.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
 
+mod dashboard;
 mod measure;
 mod scenarios;
 mod synthetic;
@@ -16,21 +18,35 @@ use scenarios::{Bench, now};
 use synthetic::Library;
 
 fn main() {
-    let quick = env::args().any(|argument| argument == "--quick");
-    let sizes: &[usize] =
-        if quick { &[1_000, 10_000, 100_000] } else { &[1_000, 10_000, 100_000, 1_000_000] };
+    let asked = |flag: &str| env::args().any(|argument| argument == flag);
+    if asked("--dashboard") {
+        return table(&[30, 365], |days| format!("over {days} days"), dashboard::measure);
+    }
+    let sizes: &[usize] = match asked("--quick") {
+        true => &[1_000, 10_000, 100_000],
+        false => &[1_000, 10_000, 100_000, 1_000_000],
+    };
+    table(sizes, |size| format!("{} k", size / 1000), measure);
+}
+
+/// Prints a column for each of these.
+fn table<T: Copy>(
+    columns: &[T],
+    head: impl Fn(T) -> String,
+    measure: impl Fn(T) -> Vec<(&'static str, String)>,
+) {
     let mut rows: Vec<(&str, Vec<String>)> = Vec::new();
-    for size in sizes {
-        let cells = measure(*size);
+    for column in columns {
+        let cells = measure(*column);
         rows.resize_with(cells.len(), || ("", Vec::new()));
         for ((name, row), (cell_name, cell)) in rows.iter_mut().zip(cells) {
             *name = cell_name;
             row.push(cell);
         }
     }
-    let heads: Vec<_> = sizes.iter().map(|size| format!("{} k", size / 1000)).collect();
+    let heads: Vec<_> = columns.iter().map(|column| head(*column)).collect();
     println!("| p50 / p99 | {} |", heads.join(" | "));
-    println!("|---|{}", "---:|".repeat(sizes.len()));
+    println!("|---|{}", "---:|".repeat(columns.len()));
     for (name, row) in rows {
         println!("| {name} | {} |", row.join(" | "));
     }

@@ -108,6 +108,9 @@ impl Stock {
     /// As many copies as a book may have.
     pub const MAX: u32 = 1_000_000_000;
 
+    /// With so many copies, or fewer, a book is soon sold out.
+    pub const LOW: u32 = 5;
+
     /// Accepts a number of copies or says why not.
     pub fn new(copies: i64) -> Result<Self, BadValue> {
         match u32::try_from(copies) {
@@ -120,6 +123,12 @@ impl Stock {
     #[must_use]
     pub const fn count(self) -> u32 {
         self.0
+    }
+
+    /// Whether a book is soon sold out.
+    #[must_use]
+    pub const fn is_low(self) -> bool {
+        self.0 <= Self::LOW
     }
 
     /// The stock after `delta` copies came (or went, if negative); `None` if that is no stock.

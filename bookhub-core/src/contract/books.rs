@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::samples::{any_book, book, epoch, insert, isbn, rename, retitle};
 use crate::{
-    Book, BookContent, BookId, BookUpdate, BookWriteError, Changed, Genre, Isbn, Position, Stock,
-    Store,
+    Book, BookContent, BookId, BookUpdate, BookWriteError, Changed, Genre, Isbn, LowStock,
+    Position, Stock, Store,
 };
 
 /// What is read is what was written, to the millisecond.
@@ -195,6 +195,44 @@ pub async fn genres_are_counted_by_shelf(store: Arc<dyn Store>) {
     assert_eq!(counts, [1, 1, 3]);
     assert_eq!((genres[0].genre.as_str(), genres[1].genre.as_str()), ("Épopée", "Fantasy"));
     assert!(["Sci-Fi", "sci fi", "SCI–FI"].contains(&genres[2].genre.as_str()));
+}
+
+/// Whatever moves the stock of a book: it is among those that are soon sold out or it is not.
+pub async fn what_is_soon_sold_out_is_found(store: Arc<dyn Store>) {
+    assert_eq!(store.low_stock(10).await.expect("found"), LowStock::default());
+    let stocked = |title: &str, stock: u32| Book {
+        stock: Stock::new(stock.into()).expect("a stock"),
+        ..book(title, "Jane Austen", 0)
+    };
+    let full = insert(&*store, stocked("Emma", Stock::LOW + 1)).await;
+    let low = insert(&*store, stocked("Persuasion", Stock::LOW)).await;
+    let results = store.insert_books(vec![stocked("Émile", 0), stocked("Sanditon", 0)]).await;
+    let none: Vec<_> =
+        results.expect("inserted").into_iter().map(|book| book.expect("a book")).collect();
+    found(&*store, &[none[0].id, none[1].id, low.id]).await;
+    let first = store.low_stock(1).await.expect("found");
+    assert_eq!((first.books, first.count), (vec![Arc::clone(&none[0])], 3));
+
+    // Sold, delivered, counted and given another title.
+    let sold = store.adjust_stock(full.id, -2).await.expect("moved");
+    found(&*store, &[none[0].id, none[1].id, sold.id, low.id]).await;
+    store.adjust_stock(low.id, 1).await.expect("moved");
+    let renamed = rename(&*store, &none[0], "Vanity Fair").await;
+    found(&*store, &[none[1].id, renamed.id, sold.id]).await;
+    let counted = BookUpdate { content: None, stock: Stock::new(1).ok(), updated_at: epoch() };
+    store.update_book(low.id, low.version, counted).await.expect("counted");
+    store.delete_book(none[1].id, None).await.expect("deleted");
+    found(&*store, &[renamed.id, low.id, sold.id]).await;
+}
+
+/// Sees to it that these books, as they are now, and no others are soon sold out.
+async fn found(store: &dyn Store, expected: &[BookId]) {
+    let mut books = Vec::new();
+    for id in expected {
+        books.extend(store.book(*id).await.expect("read").0);
+    }
+    let low = LowStock { count: expected.len() as u64, books };
+    assert_eq!(store.low_stock(10).await.expect("found"), low);
 }
 
 pub(super) fn with_isbn(mut book: Book, isbn: Option<Isbn>) -> Book {

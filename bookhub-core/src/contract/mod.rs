@@ -9,6 +9,7 @@ mod audit;
 mod books;
 mod carts;
 mod concurrent;
+mod dashboard;
 mod deletions;
 mod feed;
 mod lists;
@@ -25,6 +26,7 @@ pub use audit::*;
 pub use books::*;
 pub use carts::*;
 pub use concurrent::*;
+pub use dashboard::*;
 pub use deletions::*;
 pub use feed::*;
 pub use lists::*;
@@ -66,6 +68,7 @@ macro_rules! store_contract {
             an_isbn_is_free_again_when_its_book_gives_it_up
             many_books_succeed_or_fail_one_by_one
             genres_are_counted_by_shelf
+            what_is_soon_sold_out_is_found
             one_of_many_edits_of_a_version_wins
             moves_of_stock_all_count
             an_isbn_is_taken_once_however_many_try
@@ -87,6 +90,7 @@ macro_rules! store_contract {
             an_account_is_updated_from_its_current_version
             a_change_of_role_is_fed
             accounts_are_listed_by_their_names
+            accounts_are_counted
             a_role_is_given_and_taken
             one_admin_stays
             a_deleted_account_is_gone_with_what_was_its_own
@@ -100,10 +104,12 @@ macro_rules! store_contract {
             a_price_that_changed_is_told_first
             the_last_copies_are_sold_once_each
             orders_are_listed_newest_first
+            every_order_is_found_once
             a_cancelled_order_puts_its_copies_back_once
             an_order_moves_along_its_statuses
             an_order_outlives_its_books
             orders_and_their_books_are_fed
+            a_count_amid_orders_counts_each_once
             an_idle_store_has_nothing_to_settle
             a_repeat_gets_the_order_as_it_was_placed
             a_repeat_gets_the_same_refusal

@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     Author, Book, BookContent, BookDraft, BookPatch, BookQuery, Catalog, CatalogError, ChangeKind,
-    Genre, GenreKey, Isbn, PageSize, Price, SearchQuery, Sort, Stock, StockAdjustment, Store,
-    Title, Year,
+    Genre, GenreKey, Isbn, LowStock, PageSize, Price, SearchQuery, Sort, Stock, StockAdjustment,
+    Store, Title, Year, sort_key,
 };
 
 /// A few dozen lists of operations, each on the emptied catalogue.
@@ -126,6 +126,9 @@ async fn replay(store: &Arc<dyn Store>, operations: Vec<Operation>) {
                     assert_eq!(model.books.iter().filter(is_on).count() as u64, shelf.count);
                 }
             }
+            Operation::LowStock(most) => {
+                assert_eq!(store.low_stock(most).await.expect("found"), model.low_stock(most));
+            }
             Operation::Feed => {
                 for kind in &model.fed[heard..] {
                     assert_eq!(next(&mut feed).await.kind, *kind);
@@ -151,6 +154,7 @@ enum Operation {
     Delete(usize, Option<u64>),
     List(BookQuery),
     Genres,
+    LowStock(usize),
     Feed,
 }
 
@@ -169,7 +173,7 @@ fn isbn() -> impl Strategy<Value = Isbn> {
 
 fn draft() -> impl Strategy<Value = BookDraft> {
     let content = (text(), text(), select(GENRES), select(YEARS), 0..4_u64, option::of(isbn()));
-    (content, 0..3_i64).prop_map(|((title, author, genre, year, price, isbn), stock)| {
+    (content, 0..8_i64).prop_map(|((title, author, genre, year, price, isbn), stock)| {
         let content = BookContent {
             title: Title::new(&title).expect("a title"),
             author: Author::new(&author).expect("an author"),
@@ -230,6 +234,7 @@ fn operation() -> impl Strategy<Value = Operation> {
             .prop_map(|(book, expected)| Operation::Delete(book, expected)),
         3 => query().prop_map(Operation::List),
         1 => Just(Operation::Genres),
+        1 => (1..5_usize).prop_map(Operation::LowStock),
         1 => Just(Operation::Feed),
     ]
 }
@@ -297,6 +302,15 @@ impl Model {
             }
             Err(error) => panic!("{error}"),
         }
+    }
+
+    fn low_stock(&self, most: usize) -> LowStock {
+        let mut books: Vec<_> =
+            self.books.iter().filter(|book| book.stock.is_low()).cloned().collect();
+        let count = books.len() as u64;
+        books.sort_by_key(|book| (book.stock, sort_key(book.content.title.as_str()), book.id));
+        books.truncate(most);
+        LowStock { books, count }
     }
 
     fn holder(&self, isbn: Isbn, except: Option<&Book>) -> Option<&Arc<Book>> {

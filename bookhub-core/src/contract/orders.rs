@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::TryStreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
@@ -9,9 +10,10 @@ use super::{
     samples::{all_fed, any_book, book, epoch, insert, rename},
 };
 use crate::{
-    Book, BookId, Change, ChangeKind, Customer, CustomerName, NewOrder, Order, OrderCursor,
-    OrderId, OrderItem, OrderLine, OrderQuery, OrderStatus, OrderWriteError, PageSize, Position,
-    PriceChange, Quantity, Settled, Shortage, Stock, Store, UserId,
+    Book, BookId, Change, ChangeKind, Customer, CustomerName, Fingerprint, IdempotencyKey,
+    NewOrder, Order, OrderCursor, OrderId, OrderItem, OrderLine, OrderQuery, OrderStatus,
+    OrderWriteError, PageSize, Position, PriceChange, Quantity, Settled, Shortage, Stock, Store,
+    UserId,
 };
 
 /// An order takes its copies, keeps its books as they are, and is read as it was written.
@@ -119,6 +121,37 @@ pub async fn orders_are_listed_newest_first(store: Arc<dyn Store>) {
             }
         }
     }
+}
+
+/// A walk over all orders finds each that was placed, once, as it is; none that was refused.
+pub async fn every_order_is_found_once(store: Arc<dyn Store>) {
+    let full = Stock::new(10_000).expect("a stock");
+    let emma = insert(&*store, Book { stock: full, ..any_book() }).await;
+    assert_eq!(walked(&*store).await, []);
+    let mut all = Vec::new();
+    for number in 0..25 {
+        let mut placed = store.place_order(order(buyer(), &[(emma.id, 1)])).await.expect("placed");
+        for next in OrderStatus::ALL.into_iter().take(number % 4 + 1) {
+            if placed.status.may_become(next) {
+                placed = moved(&*store, &placed, next).await.expect("moved");
+            }
+        }
+        if number % 3 == 0 {
+            let mut refused = order(buyer(), &[(emma.id, 1), (BookId::generate(epoch()), 1)]);
+            let key = IdempotencyKey::new("one").expect("a key");
+            refused.idempotency = Some((key, Fingerprint::from_bytes([0; 32])));
+            store.place_order(refused).await.expect_err("refused");
+        }
+        all.push(placed);
+    }
+    all.sort_by_key(|order| order.id);
+    let mut found = walked(&*store).await;
+    found.sort_by_key(|order| order.id);
+    assert_eq!(found, all);
+}
+
+async fn walked(store: &dyn Store) -> Vec<Arc<Order>> {
+    store.all_orders().try_collect().await.expect("found")
 }
 
 /// The feed tells each order that was placed or moved and each book whose stock moved, once.

@@ -101,6 +101,16 @@ pub async fn accounts_are_listed_by_their_names(store: Arc<dyn Store>) {
     assert_eq!(admins, ["Alice", "carol"]);
 }
 
+/// Each account counts, whatever becomes of it.
+pub async fn accounts_are_counted(store: Arc<dyn Store>) {
+    assert_eq!(store.count_users().await.expect("counted"), 0);
+    let alice = store.insert_account(account("alice", None)).await.expect("inserted");
+    store.insert_account(account("Alice", None)).await.expect_err("taken");
+    store.insert_account(account("bob", None)).await.expect("inserted");
+    store.update_account(Account::clone(&alice)).await.expect("updated");
+    assert_eq!(store.count_users().await.expect("counted"), 2);
+}
+
 /// A role is given and taken, which is told; who has it already has it.
 pub async fn a_role_is_given_and_taken(store: Arc<dyn Store>) {
     let [alice, bob] = two_admins(&*store).await;

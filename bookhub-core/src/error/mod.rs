@@ -3,6 +3,7 @@
 
 mod accounts;
 mod catalog;
+mod dashboard;
 mod imports;
 mod input;
 mod orders;
@@ -10,6 +11,7 @@ mod store;
 
 pub use accounts::AccountsError;
 pub use catalog::CatalogError;
+pub use dashboard::DashboardError;
 pub use imports::ImportError;
 pub use input::{BadValue, FieldError, Invalid};
 pub use orders::OrdersError;

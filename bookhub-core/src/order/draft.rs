@@ -90,7 +90,8 @@ impl OrderDraft {
 
 impl OrderLine {
     fn from_json(object: &Map<String, Value>) -> Result<Self, Invalid> {
-        let mut fields = Fields::of(object, &["bookId", "quantity", "price"], &["title", "author"]);
+        let mut fields =
+            Fields::of(object, &["bookId", "quantity", "price"], &["title", "author", "genre"]);
         let book = fields.required("bookId");
         let quantity = fields.required("quantity");
         let expected_price = fields.nullable("price").flatten();

@@ -23,7 +23,7 @@ pub use status::OrderStatus;
 
 pub use crate::id::OrderId;
 use crate::{
-    book::{Author, Book, BookId, Title},
+    book::{Author, Book, BookId, Genre, Title},
     money::{Amount, Price},
     user::UserId,
 };
@@ -123,6 +123,9 @@ pub struct OrderItem {
     pub title: Title,
     /// Its author at that time.
     pub author: Author,
+    /// Its genre at that time; orders of long ago do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub genre: Option<Genre>,
     /// What a copy cost at that time.
     pub price: Price,
     /// How many copies.
@@ -134,8 +137,14 @@ impl OrderItem {
     #[must_use]
     pub fn of(book: &Book, quantity: Quantity) -> Self {
         let content = &book.content;
-        let (title, author) = (content.title.clone(), content.author.clone());
-        Self { book: book.id, title, author, price: content.price, quantity }
+        Self {
+            book: book.id,
+            title: content.title.clone(),
+            author: content.author.clone(),
+            genre: Some(content.genre.clone()),
+            price: content.price,
+            quantity,
+        }
     }
 
     /// What the copies cost together.

@@ -1,9 +1,10 @@
 //! What callers ask of the catalogue: which books, in which order, from where on ([`BookQuery`]),
-//! and what they get ([`BookPage`]); and the same of orders ([`OrderQuery`]), accounts ([`UserQuery`]) and the
-//! audit trail ([`AuditQuery`]). Must not know how a store answers.
+//! and what they get ([`BookPage`]); and the same of orders ([`OrderQuery`]), accounts ([`UserQuery`]), the
+//! audit trail ([`AuditQuery`]) and the dashboard ([`DashboardQuery`]). Must not know how a store answers.
 
 mod audit;
 mod cursor;
+mod dashboard;
 mod orders;
 mod page;
 mod sort;
@@ -11,8 +12,9 @@ mod users;
 
 pub use audit::{AuditPage, AuditQuery};
 pub use cursor::{Cursor, SortKey};
+pub use dashboard::DashboardQuery;
 pub use orders::{OrderCursor, OrderPage, OrderQuery};
-pub use page::{BookPage, GenreCount, PageSize, Total};
+pub use page::{BookPage, GenreCount, LowStock, PageSize, Total};
 pub use sort::{Direction, Sort, SortBy};
 pub use users::{UserPage, UserQuery};
 

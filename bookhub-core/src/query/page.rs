@@ -102,6 +102,24 @@ impl Total {
     }
 }
 
+/// The books that are soon sold out.
+///
+/// ```
+/// use bookhub_core::{BookStore, MemoryStore};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let low = MemoryStore::new().low_stock(20).await.unwrap();
+/// assert!(low.books.is_empty() && low.count == 0);
+/// # }
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LowStock {
+    /// Those of which the fewest copies are left.
+    pub books: Vec<Arc<Book>>,
+    /// How many there are of all.
+    pub count: u64,
+}
+
 /// A genre and how many books stand on its shelf.
 ///
 /// ```

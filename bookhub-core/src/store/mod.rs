@@ -32,7 +32,7 @@ use crate::{
     change::{Change, Epoch, Position},
     error::{BookWriteError, FeedError, StoreError, UserWriteError},
     isbn::Isbn,
-    query::{BookPage, BookQuery, GenreCount, UserPage, UserQuery},
+    query::{BookPage, BookQuery, GenreCount, LowStock, UserPage, UserQuery},
     user::{Role, Session, SessionId, UserId, Username},
 };
 
@@ -106,6 +106,11 @@ pub trait BookStore: Send + Sync {
 
     /// The genres that books have, by [`GenreKey`](crate::GenreKey), and how many books each has.
     async fn genres(&self) -> Result<Vec<GenreCount>, StoreError>;
+
+    /// The books of which [`Stock::LOW`] copies or fewer are left, at most `most` of them, and how
+    /// many there are: the fewest copies first, then by [`sort_key`](crate::sort_key) of the title,
+    /// then by id.
+    async fn low_stock(&self, most: usize) -> Result<LowStock, StoreError>;
 
     /// Puts a book into the catalogue. Fails with `IsbnTaken`.
     async fn insert_book(&self, book: Book) -> Result<Arc<Book>, BookWriteError>;
@@ -225,6 +230,9 @@ pub trait UserStore: Send + Sync {
     /// A change of role is in the feed. Fails with `NotFound`, `VersionConflict`, `UsernameTaken`
     /// or `EmailTaken`.
     async fn update_account(&self, account: Account) -> Result<Arc<Account>, UserWriteError>;
+
+    /// How many accounts there are.
+    async fn count_users(&self) -> Result<u64, StoreError>;
 
     /// One page of the users that a query asks for, by the keys of their names.
     async fn users(&self, query: &UserQuery) -> Result<UserPage, StoreError>;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 
 use crate::{
@@ -50,6 +51,10 @@ pub trait OrderStore: Send + Sync {
     /// that exists all the while is on exactly one page of a walk along the cursors, unless it
     /// moves to another status than the one asked for.
     async fn orders(&self, query: &OrderQuery) -> Result<OrderPage, StoreError>;
+
+    /// Every order, in whatever order. One that is there all the while is found once, as it is at
+    /// some moment of the walk; one that is placed meanwhile is found or not.
+    fn all_orders(&self) -> BoxStream<'static, Result<Arc<Order>, StoreError>>;
 
     /// Moves the order `id` to `status` if its version is `expected` and its status may become
     /// that one; `at` becomes its `updated_at`. `Cancelled` puts the copies back, once; books that

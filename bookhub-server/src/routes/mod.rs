@@ -6,6 +6,7 @@ pub(crate) mod auth;
 pub(crate) mod books;
 pub(crate) mod cart;
 pub(crate) mod covers;
+pub(crate) mod dashboard;
 pub(crate) mod export;
 pub(crate) mod health;
 pub(crate) mod import;

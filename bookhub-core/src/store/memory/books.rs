@@ -10,7 +10,7 @@ use crate::{
     change::{ChangeKind, Position},
     error::{BookWriteError, StoreError},
     isbn::Isbn,
-    query::{BookPage, BookQuery, GenreCount},
+    query::{BookPage, BookQuery, GenreCount, LowStock},
     store::{BookStore, BookUpdate, Changed},
 };
 
@@ -40,6 +40,10 @@ impl BookStore for MemoryStore {
 
     async fn genres(&self) -> Result<Vec<GenreCount>, StoreError> {
         Ok(self.snapshot().catalogue.genres())
+    }
+
+    async fn low_stock(&self, most: usize) -> Result<LowStock, StoreError> {
+        Ok(self.snapshot().catalogue.low_stock(most))
     }
 
     async fn insert_book(&self, book: Book) -> Result<Arc<Book>, BookWriteError> {

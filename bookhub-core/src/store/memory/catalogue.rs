@@ -3,14 +3,18 @@
 
 use std::sync::Arc;
 
-use imbl::{OrdMap, Vector};
+use imbl::{OrdMap, OrdSet, Vector};
 
-use super::{entry::TextKey, sorted::Sorted, terms::Terms};
+use super::{
+    entry::{Entry, TextKey},
+    sorted::Sorted,
+    terms::Terms,
+};
 use crate::{
     book::{Book, BookContent, BookId},
     error::{BookWriteError, StoreError},
     isbn::Isbn,
-    query::GenreCount,
+    query::{GenreCount, LowStock},
 };
 
 /// The books.
@@ -21,6 +25,8 @@ pub(super) struct Catalogue {
     /// Slots that are not in use.
     free: Vector<u32>,
     slots: OrdMap<BookId, u32>,
+    /// Those that are soon sold out, by their copies and titles.
+    low: OrdSet<Entry<(u32, TextKey)>>,
     pub(super) sorted: Sorted,
     pub(super) terms: Terms,
 }
@@ -37,6 +43,13 @@ impl Record {
         let title = TextKey::of(book.content.title.as_str());
         let author = TextKey::of(book.content.author.as_str());
         Self { book, title, author }
+    }
+
+    /// Where it stands among those that are soon sold out, if it is one of them.
+    fn low(&self, slot: u32) -> Option<Entry<(u32, TextKey)>> {
+        let stock = self.book.stock;
+        let entry = || Entry { key: (stock.count(), self.title.clone()), id: self.book.id, slot };
+        stock.is_low().then(entry)
     }
 }
 
@@ -68,6 +81,12 @@ impl Catalogue {
         counts.filter_map(|(count, one)| Some(GenreCount { genre: genre(one)?, count })).collect()
     }
 
+    /// The books that are soon sold out, the fewest copies first.
+    pub(super) fn low_stock(&self, most: usize) -> LowStock {
+        let books = self.low.iter().filter_map(|entry| Some(&self.record(entry.slot)?.book));
+        LowStock { books: books.take(most).cloned().collect(), count: self.low.len() as u64 }
+    }
+
     /// Adds books, each if its ISBN is free.
     pub(super) fn insert(&mut self, books: Vec<Book>) -> Vec<Result<Arc<Book>, BookWriteError>> {
         let mut added = Vec::with_capacity(books.len());
@@ -78,6 +97,7 @@ impl Catalogue {
             let book = Arc::clone(&record.book);
             self.slots.insert(book.id, slot);
             self.terms.claim(book.content.isbn, slot);
+            self.low.extend(record.low(slot));
             self.records.set(slot as usize, Some(Arc::clone(&record)));
             added.push((slot, record));
             Ok(book)
@@ -93,7 +113,7 @@ impl Catalogue {
         let (slot, old) = self.find(book.id)?;
         let same_content = book.content == old.book.content;
         let record = if same_content {
-            // A sale touches no index.
+            // A sale touches no index but that of what is soon sold out.
             let (title, author) = (old.title.clone(), old.author.clone());
             Record { book: Arc::new(book), title, author }
         } else {
@@ -107,6 +127,11 @@ impl Catalogue {
             }
             record
         };
+        let (was_low, is_low) = (old.low(slot), record.low(slot));
+        if was_low != is_low {
+            was_low.and_then(|entry| self.low.remove(&entry));
+            self.low.extend(is_low);
+        }
         let book = Arc::clone(&record.book);
         self.records.set(slot as usize, Some(Arc::new(record)));
         Ok(book)
@@ -118,6 +143,7 @@ impl Catalogue {
         self.slots.remove(&id);
         self.sorted.remove(&old, slot);
         self.terms.remove(&old.book.content, slot);
+        old.low(slot).and_then(|entry| self.low.remove(&entry));
         self.records.set(slot as usize, None);
         self.free.push_back(slot);
         Ok(Arc::clone(&old.book))

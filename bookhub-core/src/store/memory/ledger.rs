@@ -51,6 +51,11 @@ impl Ledger {
         self.orders.get(&id)
     }
 
+    /// Every order.
+    pub(super) fn all(&self) -> impl Iterator<Item = Arc<Order>> + use<> {
+        self.orders.clone().into_iter().map(|(_, order)| order)
+    }
+
     /// One page of the orders that are asked for.
     pub(super) fn page(&self, query: &OrderQuery) -> OrderPage {
         let shelf = (query.user(), query.status());

@@ -3,6 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::{
+    StreamExt as _,
+    stream::{self, BoxStream},
+};
 use jiff::Timestamp;
 
 use super::{MemoryStore, books::set_stock, ledger::Answer, state::State};
@@ -27,6 +31,10 @@ impl OrderStore for MemoryStore {
 
     async fn orders(&self, query: &OrderQuery) -> Result<OrderPage, StoreError> {
         Ok(self.snapshot().ledger.page(query))
+    }
+
+    fn all_orders(&self) -> BoxStream<'static, Result<Arc<Order>, StoreError>> {
+        stream::iter(self.snapshot().ledger.all().map(Ok)).boxed()
     }
 
     async fn set_order_status(

@@ -28,6 +28,11 @@ impl People {
         self.accounts.get(&id)
     }
 
+    /// How many accounts there are.
+    pub(super) fn len(&self) -> usize {
+        self.accounts.len()
+    }
+
     pub(super) fn named(&self, name: &Username) -> Option<&Arc<Account>> {
         self.names.get(&name.key()).and_then(|id| self.account(*id))
     }

@@ -46,6 +46,10 @@ impl UserStore for MemoryStore {
         })
     }
 
+    async fn count_users(&self) -> Result<u64, StoreError> {
+        Ok(self.snapshot().people.len() as u64)
+    }
+
     async fn users(&self, query: &UserQuery) -> Result<UserPage, StoreError> {
         let (state, most) = (self.snapshot(), query.limit().get());
         let users = state.people.behind(query.after()).map(|account| &account.user);

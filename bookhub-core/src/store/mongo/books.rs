@@ -20,7 +20,7 @@ use crate::{
     change::{ChangeKind, Position},
     error::{BookWriteError, StoreError},
     isbn::Isbn,
-    query::{BookPage, BookQuery, Cursor, GenreCount, Total},
+    query::{BookPage, BookQuery, Cursor, GenreCount, LowStock, Total},
     search::GenreKey,
     store::{BookStore, BookUpdate, Changed},
 };
@@ -93,6 +93,15 @@ impl BookStore for MongoStore {
             }
         }
         Ok(shelves.into_values().collect())
+    }
+
+    async fn low_stock(&self, most: usize) -> Result<LowStock, StoreError> {
+        let (books, low) = (self.books(), doc! { "stock": { "$lte": i64::from(Stock::LOW) } });
+        let asked = (low.clone(), doc! { "stock": 1, "titleKey": 1, "_id": 1 });
+        let first = self.first(&books, asked, most, |raw| documents::readable(raw).map(Arc::new));
+        let count = async { books.count_documents(low).await };
+        let (books, count) = try_join(first, self.answer(count)).await?;
+        Ok(LowStock { books, count })
     }
 
     async fn insert_book(&self, book: Book) -> Result<Arc<Book>, BookWriteError> {

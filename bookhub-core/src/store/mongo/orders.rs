@@ -4,6 +4,10 @@
 use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
+use futures_util::{
+    StreamExt as _, TryStreamExt as _,
+    stream::{self, BoxStream},
+};
 use jiff::Timestamp;
 use mongodb::{
     bson::{DateTime, Document, RawDocumentBuf, doc},
@@ -23,6 +27,9 @@ use crate::{
     query::{OrderCursor, OrderPage, OrderQuery},
     store::{BookStore as _, NewOrder, OrderStore, Settled},
 };
+
+/// How many orders come at once where all are read.
+const MANY: u32 = 1_000;
 
 #[async_trait]
 impl OrderStore for MongoStore {
@@ -70,6 +77,26 @@ impl OrderStore for MongoStore {
         orders.truncate(most);
         let next = orders.last().filter(|_| more).map(|order| OrderCursor::behind(order));
         Ok(OrderPage { orders, next })
+    }
+
+    fn all_orders(&self) -> BoxStream<'static, Result<Arc<Order>, StoreError>> {
+        // As the documents stand there: by an index, one that moves meanwhile could be passed over.
+        let walk = stream::try_unfold((self.clone(), None), |(store, cursor)| async move {
+            let mut cursor = match cursor {
+                Some(cursor) => cursor,
+                None => {
+                    let kept = store.orders_kept().clone_with_type::<RawDocumentBuf>();
+                    store.answer(kept.find(doc! {}).batch_size(MANY)).await?
+                }
+            };
+            while let Some(raw) = store.answer(cursor.try_next()).await? {
+                if let Some(order) = readable(&raw) {
+                    return Ok(Some((order, (store, Some(cursor)))));
+                }
+            }
+            Ok(None)
+        });
+        walk.boxed()
     }
 
     async fn set_order_status(

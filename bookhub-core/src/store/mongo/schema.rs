@@ -9,7 +9,7 @@ use mongodb::{
 };
 
 use super::error;
-use crate::error::StoreError;
+use crate::{book::Stock, error::StoreError};
 
 pub(super) const BOOKS: &str = "books";
 pub(super) const USERS: &str = "users";
@@ -68,7 +68,25 @@ pub(super) async fn prepare(database: &Database) -> Result<bool, StoreError> {
         let made = database.collection::<Document>(collection).create_index(index).await;
         made.map_err(|failure| error::of_index(failure, collection, &keys))?;
     }
+    find_low_stock(database).await?;
     forget_expired(database).await
+}
+
+/// Makes the index of the books that are soon sold out: of no others, where the server can, so that a
+/// sale writes to it only there.
+async fn find_low_stock(database: &Database) -> Result<(), StoreError> {
+    let books = database.collection::<Document>(BOOKS);
+    let keys = doc! { "stock": 1, "titleKey": 1, "_id": 1 };
+    let low = doc! { "stock": { "$lte": i64::from(Stock::LOW) } };
+    let options = IndexOptions::builder().partial_filter_expression(low).build();
+    let partial = IndexModel::builder().keys(keys.clone()).options(options).build();
+    let made = match books.create_index(partial).await {
+        Err(failure) if error::is_unsupported(&failure) => {
+            books.create_index(IndexModel::builder().keys(keys.clone()).build()).await
+        }
+        made => made,
+    };
+    made.map(drop).map_err(|failure| error::of_index(failure, BOOKS, &keys))
 }
 
 /// Has the server forget sessions that have expired, where it can.

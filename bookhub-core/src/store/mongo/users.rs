@@ -44,6 +44,11 @@ impl UserStore for MongoStore {
         self.write(async move { store.replace_account(account).await }).await
     }
 
+    async fn count_users(&self) -> Result<u64, StoreError> {
+        let accounts = self.accounts();
+        self.answer(async { accounts.estimated_document_count().await }).await
+    }
+
     async fn users(&self, query: &UserQuery) -> Result<UserPage, StoreError> {
         let (mut filter, most) = (doc! {}, query.limit().get());
         if let Some(role) = query.role() {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{SCHEMA, count, date, plain, timestamp, uuid};
 use crate::{
-    book::{Author, BookId, Title},
+    book::{Author, BookId, Genre, Title},
     error::StoreError,
     money::Price,
     order::{
@@ -109,6 +109,8 @@ pub(in super::super) struct ItemDocument {
     book: bson::Uuid,
     title: Title,
     author: Author,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    genre: Option<Genre>,
     /// In paise.
     price: i64,
     quantity: i64,
@@ -161,6 +163,7 @@ impl OrderDocument {
             book: uuid(item.book.uuid()),
             title: item.title,
             author: item.author,
+            genre: item.genre,
             price: count(item.price.paise()),
             quantity: item.quantity.count().into(),
         };
@@ -218,6 +221,7 @@ impl OrderDocument {
                 book: item.book(),
                 title: item.title.clone(),
                 author: item.author.clone(),
+                genre: item.genre.clone(),
                 price: Price::from_paise(paise).map_err(|error| bad(&error))?,
                 quantity: Quantity::new(item.quantity).map_err(|error| bad(&error))?,
             })
@@ -246,4 +250,42 @@ impl OrderDocument {
 /// By what a repeat of this user is known.
 pub(in super::super) fn key_of(user: UserId, key: &IdempotencyKey) -> String {
     format!("{user}/{}", key.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{Book, BookDraft};
+
+    #[test]
+    fn an_item_keeps_its_genre_and_one_of_long_ago_is_read_without() {
+        let now = Timestamp::UNIX_EPOCH;
+        let json = json!({"title": "Emma", "author": "Jane Austen", "genre": "Classics", "year": 1815, "price": 199});
+        let draft = BookDraft::from_json(json.as_object().unwrap()).unwrap();
+        let emma = Book::new(BookId::generate(now), draft, now);
+        let items = vec![OrderItem::of(&emma, Quantity::new(2).unwrap())];
+        let order = NewOrder {
+            id: OrderId::generate(now),
+            user: UserId::generate(now),
+            lines: Vec::new(),
+            customer: Customer {
+                name: CustomerName::new("Alice").unwrap(),
+                email: None,
+                phone: None,
+                address: None,
+            },
+            idempotency: None,
+            created_at: now,
+        };
+        let pending = OrderDocument::pending(&order, items.clone(), now);
+        let mut written = bson::serialize_to_document(&pending).unwrap();
+        let read = |document| bson::deserialize_from_document::<OrderDocument>(document).unwrap();
+        assert_eq!(read(written.clone()).as_placed().unwrap().items, items);
+        let item = written.get_array_mut("items").unwrap()[0].as_document_mut().unwrap();
+        item.remove("genre");
+        let old = OrderItem { genre: None, ..items[0].clone() };
+        assert_eq!(read(written).as_placed().unwrap().items, [old]);
+    }
 }

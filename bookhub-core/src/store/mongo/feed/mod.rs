@@ -9,6 +9,8 @@ mod history;
 mod marks;
 mod notes;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::{sync::Arc, time::Duration};
 
@@ -187,8 +189,10 @@ impl MongoFeed {
     }
 
     async fn head(&self) -> Result<Position, StoreError> {
-        if let Source::Stream { marks, .. } = &self.source {
-            marks.reach(&self.history).await?;
+        match &self.source {
+            Source::Stream { marks, .. } => marks.reach(&self.history).await?,
+            // Whoever is at it has it recorded when their turn ends.
+            Source::Local { .. } => drop(self.turn().await?),
         }
         Ok(self.seen())
     }
