@@ -22,7 +22,10 @@ use crate::{
 };
 
 /// How many entries are sent to the server at once.
-const BATCH: usize = 1_000;
+const BATCH: usize = 500;
+
+/// How many are confirmed or withdrawn at once: some servers write each of them by itself.
+const FEW: usize = 100;
 
 #[async_trait]
 impl AuditStore for MongoStore {
@@ -36,7 +39,7 @@ impl AuditStore for MongoStore {
                 return Ok(());
             }
             for some in noted.chunks(BATCH) {
-                store.answer(async { trail.insert_many(some).await }).await?;
+                store.answer_about(some.len(), async { trail.insert_many(some).await }).await?;
             }
             Ok(())
         })
@@ -60,7 +63,7 @@ impl AuditStore for MongoStore {
             let trail = store.trail();
             for noted in some {
                 let done = doc! { "$set": { "outcome": "done" } };
-                store.answer(trail.update_many(noted, done)).await?;
+                store.answer_about(FEW, trail.update_many(noted, done)).await?;
             }
             Ok(())
         })
@@ -71,7 +74,7 @@ impl AuditStore for MongoStore {
         let (store, some) = (self.clone(), batches(ids));
         self.write_untold(async move {
             for noted in some {
-                store.answer(store.trail().delete_many(noted)).await?;
+                store.answer_about(FEW, store.trail().delete_many(noted)).await?;
             }
             Ok(())
         })
@@ -113,7 +116,7 @@ impl MongoStore {
 
 /// Those of these entries that are not confirmed, some at a time.
 fn batches(ids: &[AuditId]) -> Vec<Document> {
-    let some = ids.chunks(BATCH).map(|ids| {
+    let some = ids.chunks(FEW).map(|ids| {
         let ids: Vec<_> = ids.iter().map(|id| documents::uuid(id.uuid())).collect();
         doc! { "_id": { "$in": ids }, "outcome": "unknown" }
     });

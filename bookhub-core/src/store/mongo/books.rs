@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use futures_util::{TryStreamExt as _, future::try_join};
 use mongodb::{
-    bson::{Document, deserialize_from_document, doc},
+    bson::{Bson, Document, deserialize_from_document, doc},
     error::ErrorKind,
     options::ReturnDocument,
 };
@@ -39,13 +39,13 @@ impl BookStore for MongoStore {
     }
 
     async fn books_by_id(&self, ids: &[BookId]) -> Result<Vec<Arc<Book>>, StoreError> {
-        let ids: Vec<_> = ids.iter().map(|id| documents::uuid(id.uuid())).collect();
-        self.all(doc! { "_id": { "$in": ids } }).await
+        let ids = ids.iter().map(|id| documents::uuid(id.uuid()).into());
+        self.those("_id", ids.collect()).await
     }
 
     async fn books_by_isbn(&self, isbns: &[Isbn]) -> Result<Vec<Arc<Book>>, StoreError> {
-        let isbns: Vec<_> = isbns.iter().map(Isbn::to_string).collect();
-        self.all(doc! { "isbn": { "$in": isbns } }).await
+        let isbns = isbns.iter().map(|isbn| isbn.to_string().into());
+        self.those("isbn", isbns.collect()).await
     }
 
     async fn books(&self, query: &BookQuery) -> Result<BookPage, StoreError> {
@@ -174,11 +174,18 @@ impl MongoStore {
         raw.map(|raw| documents::book(&raw)).transpose()
     }
 
-    /// All books that a filter finds; one that makes no sense is as good as none.
-    async fn all(&self, filter: Document) -> Result<Vec<Arc<Book>>, StoreError> {
-        let books = self.books();
+    /// Those books of which a field has one of these values; one that makes no sense is as good as none.
+    async fn those(&self, field: &str, values: Vec<Bson>) -> Result<Vec<Arc<Book>>, StoreError> {
+        let (books, many) = (self.books(), values.len());
+        let filter = doc! { field: { "$in": values } };
         let found = async { books.find(filter).await?.try_collect::<Vec<_>>().await };
-        Ok(self.answer(found).await?.iter().filter_map(documents::readable).map(Arc::new).collect())
+        Ok(self
+            .answer_about(many, found)
+            .await?
+            .iter()
+            .filter_map(documents::readable)
+            .map(Arc::new)
+            .collect())
     }
 
     async fn total(&self, query: &BookQuery, filter: Document) -> Result<Total, StoreError> {
@@ -216,7 +223,7 @@ impl MongoStore {
         // after the other.
         let sent = async { self.books().insert_many(&documents).ordered(false).await };
         let mut failed = HashMap::new();
-        match self.outcome(sent).await? {
+        match self.outcome_about(books.len(), sent).await? {
             Ok(_) => {}
             Err(failure) => match *failure.kind {
                 ErrorKind::InsertMany(ref many) if many.write_concern_error.is_none() => {

@@ -51,6 +51,9 @@ use crate::{
     error::{StoreError, WriteError},
 };
 
+/// For how much longer a command is waited for, for each document that it is about.
+const EACH: Duration = Duration::from_millis(20);
+
 /// How a [`MongoStore`] behaves. What the connection string says (pool, TLS, credentials, server
 /// selection) holds; this is the rest.
 ///
@@ -67,7 +70,8 @@ pub struct MongoConfig {
     pub database: String,
     /// For how long to try to reach the database at first, its name included: 30 s.
     pub patience: Duration,
-    /// After how long a read or write that is not answered has failed: 2 s.
+    /// After how long a read or write that is not answered has failed: 2 s, and for many documents at
+    /// once a little more.
     pub deadline: Duration,
     /// How many changes the feed keeps for readers who come back: 100,000.
     pub history: usize,
@@ -204,7 +208,16 @@ impl MongoStore {
         &self,
         work: impl IntoFuture<Output = mongodb::error::Result<T>, IntoFuture: Send>,
     ) -> Result<T, StoreError> {
-        let answered = self.outcome(work).await?.map_err(error::of_store);
+        self.answer_about(0, work).await
+    }
+
+    /// The same, of a command about so many documents.
+    async fn answer_about<T>(
+        &self,
+        documents: usize,
+        work: impl IntoFuture<Output = mongodb::error::Result<T>, IntoFuture: Send>,
+    ) -> Result<T, StoreError> {
+        let answered = self.outcome_about(documents, work).await?.map_err(error::of_store);
         if let Err(StoreError::Unavailable(_)) = &answered {
             self.feed.note_trouble();
         }
@@ -216,11 +229,21 @@ impl MongoStore {
         &self,
         work: impl IntoFuture<Output = mongodb::error::Result<T>, IntoFuture: Send>,
     ) -> Result<mongodb::error::Result<T>, StoreError> {
+        self.outcome_about(0, work).await
+    }
+
+    async fn outcome_about<T>(
+        &self,
+        documents: usize,
+        work: impl IntoFuture<Output = mongodb::error::Result<T>, IntoFuture: Send>,
+    ) -> Result<mongodb::error::Result<T>, StoreError> {
         let late = |_| {
             self.feed.note_trouble();
             StoreError::unavailable("it has not answered in time")
         };
-        timeout(self.config.deadline, work.into_future()).await.map_err(late)
+        let more = EACH.saturating_mul(documents.try_into().unwrap_or(u32::MAX));
+        let deadline = self.config.deadline.saturating_add(more);
+        timeout(deadline, work.into_future()).await.map_err(late)
     }
 
     /// Writes, and feeds what `work` says was changed where the server does not tell. There, writes
