@@ -23,6 +23,7 @@ mod state;
 mod tokens;
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -32,13 +33,14 @@ use bookhub_core::{
     MemoryStore, MongoConfig, MongoStore, Orders, Signup, Store, StoreError,
 };
 use bookhub_realtime::{Hub, HubConfig};
+use futures_util::FutureExt as _;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 use tokio::{
     net::TcpListener,
     sync::oneshot,
     task::{JoinHandle, JoinSet},
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, sleep},
 };
 
 pub use crate::config::{AdminConfig, Args, Config, ConfigError, EdgeConfig, Environment};
@@ -55,6 +57,9 @@ use crate::{
 
 /// How often orders that were left half done are looked for.
 const SETTLE_EVERY: Duration = Duration::from_secs(30);
+
+/// After how long what should not have ended begins again.
+const BEGIN_AGAIN: Duration = Duration::from_secs(1);
 
 /// How often what is counted is put in order.
 const TIDY_EVERY: Duration = Duration::from_secs(5);
@@ -133,9 +138,11 @@ impl Server {
         let carts = Carts::new(Arc::clone(&store));
         let orders = Orders::new(Arc::clone(&store));
         let mut chores = JoinSet::new();
-        chores.spawn(settle(orders.clone()));
+        let settling = orders.clone();
+        chores.spawn(kept_up("settling orders", move || settle(settling.clone())));
         let dashboard = Dashboard::new(Arc::clone(&store));
-        chores.spawn(dashboard.clone().follow());
+        let counting = dashboard.clone();
+        chores.spawn(kept_up("the dashboard", move || counting.clone().follow()));
         let state = AppState::new(Shared {
             audit: AuditLog::new(Arc::clone(&store)),
             catalog: bookhub_core::Catalog::new(Arc::clone(&store)),
@@ -153,7 +160,8 @@ impl Server {
             config: Arc::new(config),
             started: Instant::now(),
         });
-        chores.spawn(tidy(state.clone()));
+        let counted = state.clone();
+        chores.spawn(kept_up("putting in order what is counted", move || tidy(counted.clone())));
         let setup = (!has_admin).then(|| setup.path());
         Ok(Self { router: router::router(state), hub, admission, bridge, chores, setup })
     }
@@ -189,6 +197,15 @@ async fn open_bridge(
     // It ends only with the server.
     let _ = is_ready.await;
     Ok(bridge)
+}
+
+/// Does something that has no end; if a fault of ours ends it all the same, it begins again.
+async fn kept_up<F: Future<Output = ()>>(what: &'static str, begin: impl Fn() -> F) {
+    loop {
+        let ended = AssertUnwindSafe(begin()).catch_unwind().await;
+        tracing::error!(panicked = ended.is_err(), "{what} has ended, and begins again");
+        sleep(BEGIN_AGAIN).await;
+    }
 }
 
 /// Finishes or undoes, at once and then now and again, what servers that died have left of orders.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Accounts, Signup};
 use crate::{
-    audit::{Action, differences},
+    audit::{Action, AuditChange, differences},
     error::{AccountsError, UserWriteError},
     query::{PageSize, UserPage, UserQuery},
     store::{Account, Changed},
@@ -184,10 +184,15 @@ impl Accounts {
     /// Deletes an account, and says so in the trail.
     async fn write_deletion(&self, user: User) -> Result<(), UserWriteError> {
         let (store, id) = (Arc::clone(&self.store), user.id);
-        let changes = differences(Some(&user), None);
-        let entry = self.trail.entry(Action::UserDeleted, &user, changes);
+        let entry = self.trail.entry(Action::UserDeleted, &user, what_goes(&user));
         let write = async move { store.delete_account(id).await };
-        let changes = |gone: &Arc<Account>| Some(differences(Some(&gone.user), None));
+        let changes = |gone: &Arc<Account>| Some(what_goes(&gone.user));
         self.trail.around(entry, write, changes).await.map(drop)
     }
+}
+
+/// What the trail keeps of a user who goes: whoever asks to be forgotten has their address forgotten.
+fn what_goes(user: &User) -> Vec<AuditChange> {
+    let all = differences(Some(user), None).into_iter();
+    all.filter(|change| change.field != "email").collect()
 }

@@ -24,8 +24,8 @@ const PIECE: usize = 64 << 10;
 /// **All or nothing** ([`ImportOptions::atomic`]): everything is checked first, and kept until then. If
 /// anything is wrong, nothing is written. Else it is written as above, and taken back if a row
 /// fails after all, since somebody else took its ISBN or the store failed. There is no transaction:
-/// readers see the books come (and go again), and a process that is killed in the middle of writing
-/// leaves what it had written.
+/// readers see the books come (and go again), and a process that ends in the middle of writing leaves
+/// what it had written.
 ///
 /// ```
 /// use bookhub_core::{Catalog, Import, ImportOptions, MemoryStore, RowFormat};

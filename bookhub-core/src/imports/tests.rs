@@ -165,6 +165,23 @@ async fn changes_are_taken_back_too() {
 }
 
 #[tokio::test]
+async fn a_book_that_was_made_and_changed_is_taken_back() {
+    let atomic = ImportOptions { atomic: true, ..options(Existing::Update) };
+    let catalog = catalog();
+    let gone = create(&catalog, "Gone", ISBNS[1]).await;
+    let file = format!(
+        "isbn,title,author,genre,year,price\n{0},New,A,G,2000,1\n{0},Newer,A,G,2000,1\n\
+         {1},Gone too,,,,\n{0},Newest,A,G,2000,1\n",
+        ISBNS[0], ISBNS[1]
+    );
+    let import = begin(&catalog, &file, atomic).await;
+    catalog.delete(gone.id, None).await.unwrap();
+    let undone = import.finish().await.unwrap_err();
+    assert_eq!(undone.code(), "import_undone", "{undone}");
+    assert!(titles(&catalog).await.is_empty());
+}
+
+#[tokio::test]
 async fn what_others_have_edited_meanwhile_is_left() {
     let catalog = catalog();
     let mut journal = Journal::default();

@@ -1,14 +1,18 @@
 //! What an import that is all or nothing has written, and how it is taken back. Whether something was
 //! written is not always known: each step back looks first, and can be done again.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::time::sleep;
 
 use crate::{
     book::{Book, BookId, BookPatch, Stock},
     catalog::Catalog,
-    error::CatalogError,
+    error::{CatalogError, StoreError},
 };
 
 /// For how many seconds is waited before a step back is tried again that the store has failed.
@@ -45,11 +49,20 @@ impl Journal {
     /// since others have edited them meanwhile, and those that may, since the store stays away.
     pub(super) async fn undo(self, catalog: &Catalog) -> Vec<BookId> {
         let (mut left, mut pauses) = (Vec::new(), PAUSES.into_iter());
+        // The versions of the books that were changed, and are as they were: one may have been made
+        // by this import, too.
+        let mut versions = HashMap::new();
         let mut steps = self.steps.into_iter().rev();
         while let Some(written) = steps.next() {
-            match written.undo_patiently(catalog, &mut pauses).await {
-                Ok(true) => {}
-                Ok(false) => left.push(written.book()),
+            let version = versions.get(&written.book()).copied();
+            match written.undo_patiently(catalog, version, &mut pauses).await {
+                Ok(Undone::Gone) => {}
+                Ok(Undone::Back(version)) => drop(versions.insert(written.book(), version)),
+                Ok(Undone::Not) => left.push(written.book()),
+                Err(error) if !is_away(&error) => {
+                    tracing::error!(%error, book = %written.book(), "a book cannot be taken back");
+                    left.push(written.book());
+                }
                 Err(error) => {
                     left.push(written.book());
                     left.extend(steps.by_ref().map(|written| written.book()));
@@ -58,8 +71,20 @@ impl Journal {
                 }
             }
         }
+        let mut named = HashSet::new();
+        left.retain(|book| named.insert(*book));
         left
     }
+}
+
+/// What came of a step back.
+enum Undone {
+    /// The book is not there, or not any more.
+    Gone,
+    /// The book is as it was, in this version.
+    Back(u64),
+    /// Somebody else is in the way.
+    Not,
 }
 
 impl Written {
@@ -74,12 +99,13 @@ impl Written {
     async fn undo_patiently(
         &self,
         catalog: &Catalog,
+        version: Option<u64>,
         pauses: &mut impl Iterator<Item = u64>,
-    ) -> Result<bool, CatalogError> {
+    ) -> Result<Undone, CatalogError> {
         loop {
-            let error = match self.undo(catalog).await {
-                Ok(done) => return Ok(done),
-                Err(error) => error,
+            let error = match self.undo(catalog, version).await {
+                Err(error) if is_away(&error) => error,
+                undone => return undone,
             };
             match pauses.next() {
                 Some(pause) => sleep(Duration::from_secs(pause)).await,
@@ -88,10 +114,13 @@ impl Written {
         }
     }
 
-    /// Whether nothing is left of it.
-    async fn undo(&self, catalog: &Catalog) -> Result<bool, CatalogError> {
+    /// Takes it back. A book that was made is in its first version, unless a step back says another.
+    async fn undo(&self, catalog: &Catalog, version: Option<u64>) -> Result<Undone, CatalogError> {
         match self {
-            Self::Created(id) => is_done(catalog.delete(*id, Some(1)).await),
+            Self::Created(id) => {
+                let deleted = catalog.delete(*id, version.or(Some(1))).await;
+                of_result(deleted.map(|_| Undone::Gone))
+            }
             Self::Updated(before, patch) => restore(catalog, before, patch).await,
         }
     }
@@ -101,24 +130,24 @@ async fn restore(
     catalog: &Catalog,
     before: &Book,
     patch: &BookPatch,
-) -> Result<bool, CatalogError> {
+) -> Result<Undone, CatalogError> {
     let now = match catalog.get(before.id).await {
         Ok((now, _)) => now,
-        Err(CatalogError::NotFound(_)) => return Ok(true),
-        Err(error) => return Err(error),
+        Err(error) => return of_result(Err(error)),
     };
     let has_stock = |stock| patch.stock.is_none() || now.stock == stock;
     if now.content == before.content && has_stock(before.stock) {
-        return Ok(true);
+        return Ok(Undone::Back(now.version));
     }
     // Somebody else has changed it meanwhile, or has bought some.
     if now.content != patch.applied_to(before)
         || patch.stock.is_some_and(|stock| now.stock != stock)
     {
-        return Ok(false);
+        return Ok(Undone::Not);
     }
     let back = as_it_was(before, patch.stock.and(Some(before.stock)));
-    is_done(catalog.update(before.id, &back, Some(now.version)).await)
+    let restored = catalog.update(before.id, &back, Some(now.version)).await;
+    of_result(restored.map(|book| Undone::Back(book.version)))
 }
 
 fn as_it_was(before: &Book, stock: Option<Stock>) -> BookPatch {
@@ -136,11 +165,17 @@ fn as_it_was(before: &Book, stock: Option<Stock>) -> BookPatch {
     }
 }
 
-/// Whether a step back was done, or there was nothing to do; not if somebody else is in the way.
-fn is_done<T>(result: Result<T, CatalogError>) -> Result<bool, CatalogError> {
+/// What came of a step back, if the store has not failed.
+fn of_result(result: Result<Undone, CatalogError>) -> Result<Undone, CatalogError> {
     match result {
-        Ok(_) | Err(CatalogError::NotFound(_)) => Ok(true),
-        Err(CatalogError::Store(error)) => Err(error.into()),
-        Err(_) => Ok(false),
+        Err(CatalogError::NotFound(_)) => Ok(Undone::Gone),
+        Err(error @ CatalogError::Store(_)) => Err(error),
+        Err(_) => Ok(Undone::Not),
+        undone => undone,
     }
+}
+
+/// Whether the store may come back.
+const fn is_away(error: &CatalogError) -> bool {
+    matches!(error, CatalogError::Store(StoreError::Unavailable(_)))
 }

@@ -108,7 +108,7 @@ pub trait BookStore: Send + Sync {
     async fn genres(&self) -> Result<Vec<GenreCount>, StoreError>;
 
     /// The books of which [`Stock::LOW`] copies or fewer are left, at most `most` of them, and how
-    /// many there are: the fewest copies first, then by [`sort_key`](crate::sort_key) of the title,
+    /// many there are, 10,000 of which may stand for more: the fewest copies first, then by [`sort_key`](crate::sort_key) of the title,
     /// then by id.
     async fn low_stock(&self, most: usize) -> Result<LowStock, StoreError>;
 

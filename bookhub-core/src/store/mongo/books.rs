@@ -99,7 +99,7 @@ impl BookStore for MongoStore {
         let (books, low) = (self.books(), doc! { "stock": { "$lte": i64::from(Stock::LOW) } });
         let asked = (low.clone(), doc! { "stock": 1, "titleKey": 1, "_id": 1 });
         let first = self.first(&books, asked, most, |raw| documents::readable(raw).map(Arc::new));
-        let count = async { books.count_documents(low).await };
+        let count = async { books.count_documents(low).limit(MOST_COUNTED).await };
         let (books, count) = try_join(first, self.answer(count)).await?;
         Ok(LowStock { books, count })
     }

@@ -117,7 +117,11 @@ fn of_order(event: &Event) -> Result<Option<ChangeKind>, StoreError> {
     let became =
         description.and_then(|description| description.updated_fields.get_str("status").ok());
     // Before it is placed nobody hears of it. The document may already be further on.
-    let is_new = became.is_none_or(|status| status == "placed");
+    let is_new = match became {
+        Some(status) => status == "placed",
+        // Another program that puts a document in its place makes no new order.
+        None => event.operation_type == OperationType::Insert,
+    };
     let order = documents::read::<OrderDocument>(raw, "order")?.shown()?.map(Arc::new);
     Ok(order.filter(|_| became != Some("rejected")).map(|order| match is_new {
         true => ChangeKind::OrderPlaced(order),
