@@ -130,6 +130,11 @@ impl Attempt<'_> {
                 counters.with_account.clear(&key);
                 left = FAILURES_WITH_ACCOUNT;
             }
+            // The password was right, but another one was not: that has cost as much.
+            Err(AccountsError::Invalid(_)) => {
+                counters.with_account.take_back(&key, at);
+                left += 1;
+            }
             // Nobody has looked at the password.
             Err(_) => {
                 counters.of_network.take_back(&key.0, at);
