@@ -62,8 +62,7 @@ pub(crate) async fn deadline(request: Request, next: Next) -> Response {
 }
 
 /// Compresses what is worth it, the quickest way: pages of books shrink to a quarter, and nobody
-/// waits for the last percent. Login tokens are never compressed with anything else, so their
-/// length tells nothing.
+/// waits for the last percent.
 pub(crate) fn compression() -> CompressionLayer<impl Predicate> {
     let worth = SizeAbove::new(SMALL).and(NotForContentType::SSE).and(NotForContentType::IMAGES);
     CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(worth)

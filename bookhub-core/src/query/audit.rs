@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{PageSize, read_each, unknown};
+use super::{PageSize, read_query, unknown};
 use crate::{
     audit::{Action, Actor, AuditEntry, AuditId},
     error::{BadValue, Invalid},
@@ -38,9 +38,7 @@ impl AuditQuery {
     pub fn parse<N: AsRef<str>, V: AsRef<str>>(
         parameters: impl IntoIterator<Item = (N, V)>,
     ) -> Result<Self, Invalid> {
-        let mut query = Self::default();
-        let errors = read_each(parameters, |name, value| query.read(name, value));
-        Invalid::unless(errors, Some(query))
+        read_query(parameters, Self::read)
     }
 
     fn read(&mut self, name: &str, value: &str) -> Result<(), BadValue> {

@@ -1,6 +1,6 @@
 //! Of which period an admin asks how the shop is ([`DashboardQuery`]).
 
-use super::{read_each, unknown};
+use super::{read_query, unknown};
 use crate::error::{BadValue, Invalid};
 
 /// Of how many days, up to the present one: 1 to 365, usually 30.
@@ -24,9 +24,7 @@ impl DashboardQuery {
     pub fn parse<N: AsRef<str>, V: AsRef<str>>(
         parameters: impl IntoIterator<Item = (N, V)>,
     ) -> Result<Self, Invalid> {
-        let mut query = Self::default();
-        let errors = read_each(parameters, |name, value| query.read(name, value));
-        Invalid::unless(errors, Some(query))
+        read_query(parameters, Self::read)
     }
 
     fn read(&mut self, name: &str, value: &str) -> Result<(), BadValue> {

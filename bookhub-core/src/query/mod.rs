@@ -67,6 +67,16 @@ pub(crate) fn read_each<N: AsRef<str>, V: AsRef<str>>(
     errors
 }
 
+/// The query that these parameters make, each of which `read` puts into it.
+pub(crate) fn read_query<Q: Default, N: AsRef<str>, V: AsRef<str>>(
+    parameters: impl IntoIterator<Item = (N, V)>,
+    read: impl Fn(&mut Q, &str, &str) -> Result<(), BadValue>,
+) -> Result<Q, Invalid> {
+    let mut query = Q::default();
+    let errors = read_each(parameters, |name, value| read(&mut query, name, value));
+    Invalid::unless(errors, Some(query))
+}
+
 /// What is wrong with a parameter that is none of the `known` ones.
 pub(crate) fn unknown(known: &str) -> BadValue {
     let way_out = "leave it out or correct its name";

@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use uuid::Uuid;
 
-use super::{PageSize, cursor::checksum, read_each, unknown};
+use super::{PageSize, cursor::checksum, read_query, unknown};
 use crate::{
     error::{BadValue, Invalid},
     order::{Order, OrderId, OrderStatus},
@@ -37,9 +37,7 @@ impl OrderQuery {
     pub fn parse<N: AsRef<str>, V: AsRef<str>>(
         parameters: impl IntoIterator<Item = (N, V)>,
     ) -> Result<Self, Invalid> {
-        let mut query = Self::default();
-        let errors = read_each(parameters, |name, value| query.read(name, value));
-        Invalid::unless(errors, Some(query))
+        read_query(parameters, Self::read)
     }
 
     fn read(&mut self, name: &str, value: &str) -> Result<(), BadValue> {

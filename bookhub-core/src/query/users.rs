@@ -1,6 +1,6 @@
 //! Which accounts an admin asks for ([`UserQuery`]), and what they get ([`UserPage`]).
 
-use super::{PageSize, read_each, unknown};
+use super::{PageSize, read_query, unknown};
 use crate::{
     error::{BadValue, Invalid},
     user::{Role, User, Username},
@@ -29,9 +29,7 @@ impl UserQuery {
     pub fn parse<N: AsRef<str>, V: AsRef<str>>(
         parameters: impl IntoIterator<Item = (N, V)>,
     ) -> Result<Self, Invalid> {
-        let mut query = Self::default();
-        let errors = read_each(parameters, |name, value| query.read(name, value));
-        Invalid::unless(errors, Some(query))
+        read_query(parameters, Self::read)
     }
 
     fn read(&mut self, name: &str, value: &str) -> Result<(), BadValue> {
